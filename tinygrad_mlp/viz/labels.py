@@ -1,0 +1,112 @@
+"""Text for labels: numbers, summaries of arrays, cleaning, and how wide a text will be."""
+
+import html
+import re
+from typing import Any
+
+import numpy as np
+
+# What XML 1.0 forbids even when escaped: control characters, lone surrogates, two non-characters.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_NARROW = frozenset("iljtfrI.,:;'|!()[] -\"")
+_WIDE = frozenset("mwMW@%")
+
+
+def clean(text: object) -> str:
+    """Return ``text`` on one line, without characters that an SVG may not contain.
+
+    >>> clean("two\\nlines \\x00")
+    'two lines \ufffd'
+    """
+    return _ILLEGAL.sub("\ufffd", " ".join(str(text).split(" ")).replace("\r", " ").replace("\n", " ")).strip()
+
+
+def escape(text: object) -> str:
+    """Return ``text`` cleaned and escaped for XML and for Graphviz's HTML-like labels.
+
+    >>> escape('a<b>&"c"')
+    'a&lt;b&gt;&amp;&quot;c&quot;'
+    """
+    return html.escape(clean(text))
+
+
+def shorten(text: str, limit: int = 32) -> str:
+    """Return ``text``, cut to ``limit`` characters with an ellipsis where it is longer."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def subscript(index: int) -> str:
+    """Return ``index`` in Unicode's subscript digits: ``12`` gives ``₁₂``."""
+    return str(index).translate(_SUBSCRIPTS)
+
+
+def number(x: Any, precision: int = 4, signed: bool = False) -> str:
+    """Return ``x`` with ``precision`` significant digits, with its sign if ``signed``.
+
+    >>> number(1 / 3), number(0.25, signed=True), number(float("nan"))
+    ('0.3333', '+0.25', 'nan')
+    """
+    if isinstance(x, bool | np.bool_):
+        return str(bool(x))
+    return format(float(x), f"{'+' if signed else ''}.{precision}g")
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as people write it, ``300×2``; empty for a scalar."""
+    return "×".join(str(n) for n in shape)
+
+
+def summary(data: Any, precision: int = 4) -> str:
+    """Return the value of a scalar, the elements of a short vector, or the range and mean of an array.
+
+    Args:
+        data: A number or an array of any library that NumPy can read.
+        precision: Significant digits.
+
+    >>> summary(np.array([[1.0, 2.0], [3.0, np.nan]]))
+    'min 1 · mean 2 · max 3 · 1 nan'
+    """
+    a = np.asarray(data)
+    if a.size == 0:
+        return "empty"
+    if a.dtype.kind not in "biuf":
+        return clean(shorten(str(a.dtype)))
+    if a.size == 1:
+        return number(a.reshape(-1)[0], precision)
+    if a.ndim == 1 and a.size <= 4:
+        return "[" + ", ".join(number(x, precision) for x in a) + "]"
+    finite = a[np.isfinite(a)]
+    bad = [(int(np.isnan(a).sum()), "nan"), (int(np.isinf(a).sum()), "inf")] if finite.size < a.size else []
+    parts = []
+    if finite.size:
+        with np.errstate(all="ignore"):  # a picture of large numbers must not warn
+            mean = finite.mean(dtype=np.float64)
+        named = (("min", finite.min()), ("mean", mean), ("max", finite.max()))
+        parts = [f"{word} {number(float(x), precision)}" for word, x in named]
+    return " · ".join(parts + [f"{count} {word}" for count, word in bad if count])
+
+
+def norm(data: Any) -> float:
+    """Return the Euclidean norm of all elements, scaled so that large elements do not overflow."""
+    a = np.abs(np.asarray(data, dtype=np.float64)).reshape(-1)
+    top = float(a.max()) if a.size else 0.0
+    if top == 0.0 or not np.isfinite(top):
+        return top
+    return top * float(np.sqrt(np.square(a / top).sum()))
+
+
+def width(text: str, size: float) -> float:
+    """Return about how wide ``text`` is in Helvetica of ``size`` points, rather too wide than too narrow."""
+    ems = sum(_em(c) for c in text)
+    return ems * size
+
+
+def _em(c: str) -> float:
+    if c in _NARROW:
+        return 0.34
+    if c in _WIDE:
+        return 0.95
+    if c.isascii():
+        return 0.72 if c.isupper() else 0.58
+    return 1.0 if ord(c) > 0x2E80 else 0.62  # East Asian scripts are square

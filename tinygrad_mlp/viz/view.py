@@ -1,0 +1,236 @@
+"""What is to be drawn, as plain records: every picture of a graph reads these, none reads nodes."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import LayoutError, TinygradError, TracingError
+from ..graph import Node
+from .labels import clean, norm, number, shape_text, shorten, summary
+
+BUDGET = 200
+LIMIT = 2_500  # layout time grows far faster than the graph: 2,908 nodes take seconds, 5,480 take minutes
+
+UNKNOWN = "known when it runs"  # the value of a node that is being traced
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One node of the picture; ``key`` is its name in DOT, ``kind`` one of input, parameter, constant, op, output.
+
+    ``sign`` is the sign of a scalar gradient, 0 otherwise; ``folded`` counts the inputs that are not shown.
+    """
+
+    key: str
+    kind: str
+    name: str
+    op: str = ""
+    symbol: str = ""
+    params: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    value: str = ""
+    grad: str = ""
+    sign: int = 0
+    requires_grad: bool = False
+    folded: int = 0
+
+    @property
+    def title(self) -> str:
+        """The first line of the node's label: ``h = σ sigmoid``, ``W``, or ``input``."""
+        if not self.op:
+            return self.name or (self.value if self.kind == "constant" and not self.shape else self.kind)
+        does = self.op if self.symbol in ("", self.op) else f"{self.symbol} {self.op}"
+        return f"{self.name} = {does}" if self.name else does
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The smaller lines of the label, below the title; the gradient comes last."""
+        size = f"{shape_text(self.shape)} {self.dtype}" if self.shape else ""
+        value = "" if self.value == self.title else self.value
+        folded = f"… {self.folded} folded input{'s' * (self.folded > 1)}" if self.folded else ""
+        return tuple(line for line in (self.params, size, value, folded, self.grad) if line)
+
+    @property
+    def dashed(self) -> bool:
+        """True where no gradient flows: the outline is dashed."""
+        return self.kind != "constant" and not self.requires_grad
+
+
+@dataclass(frozen=True)
+class EdgeView:
+    """``source`` is argument number ``slot`` of ``target``; both are keys. ``x * x`` has two edges."""
+
+    source: str
+    target: str
+    slot: int
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """A graph to be drawn: nodes in the order of the walk from the output, edges, and remarks for the reader."""
+
+    nodes: tuple[NodeView, ...]
+    edges: tuple[EdgeView, ...]
+    total: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished drawing: DOT, the same as text, and a function that writes an SVG without any program.
+
+    ``laid_out`` says that positions are already in ``source``, so that no layout engine improves on ``native``.
+    """
+
+    kind: str
+    title: str
+    source: str
+    text: str
+    native: Callable[[], str]
+    laid_out: bool = False
+
+
+def view(root: Node, *, budget: int | None = BUDGET, precision: int = 4, force: bool = False) -> GraphView:
+    """Return the records of the nodes nearest to ``root``, ``budget`` of them at most.
+
+    The walk goes breadth first from ``root`` to the leaves and keeps its own queue, so any depth will do.
+
+    Args:
+        root: The result whose graph is wanted.
+        budget: How many nodes to show; None shows all.
+        precision: Significant digits of every number.
+        force: Allow more than 2,500 nodes.
+
+    Raises:
+        LayoutError: more than 2,500 nodes would have to be laid out.
+    """
+    if budget is not None and budget < 1:
+        raise LayoutError(f"draw: budget={budget}: at least one node must be shown")
+    found, wires = _walk(root)
+    count = len(found) if budget is None else min(budget, len(found))
+    if count > LIMIT and not force:
+        raise LayoutError(
+            f"draw: {count:,} nodes are too many to lay out (limit {LIMIT:,}); lower budget= to fold the far ones, "
+            "or pass force=True"
+        )
+    shown = found[:count]
+    edges = tuple(EdgeView(f"n{s}", f"n{t}", slot) for s, t, slot in wires if s < count and t < count)
+    folded = [0] * count
+    for s, t, _ in wires:
+        if t < count <= s:
+            folded[t] += 1
+    any_grad = any(isinstance(x, Node) and _grad(x) is not None for x in shown)
+    nodes = tuple(_describe(i, x, folded[i], precision, any_grad) for i, x in enumerate(shown))
+    return GraphView(nodes, edges, len(found), _notes(nodes, len(found)))
+
+
+def _walk(root: Node) -> tuple[list[Any], list[tuple[int, int, int]]]:
+    """Return everything that ``root`` depends on, nearest first, and the edges (input, node, argument number)."""
+    found: list[Any] = [root]
+    index = {id(root): 0}
+    wires: list[tuple[int, int, int]] = []
+    queue = deque([0])
+    while queue:
+        at = queue.popleft()
+        for slot, x in enumerate(found[at].inputs):
+            if x is None:
+                continue
+            shared = isinstance(x, Node) or hasattr(x, "shape")  # equal numbers are not one constant, one array is
+            to = index.get(id(x)) if shared else None
+            if to is None:
+                to = len(found)
+                found.append(x)  # keeps x alive, so that its id stays its own
+                if shared:
+                    index[id(x)] = to
+                if isinstance(x, Node):
+                    queue.append(to)
+            wires.append((to, at, slot))
+    return found, wires
+
+
+def _grad(node: Node) -> Any:
+    grad = getattr(node, "grad", None)
+    return grad.data if isinstance(grad, Node) else grad
+
+
+def _describe(index: int, x: Any, folded: int, precision: int, any_grad: bool) -> NodeView:
+    key = f"n{index}"
+    if not isinstance(x, Node):
+        shape, dtype = _form(x)
+        return NodeView(key, "constant", "", shape=shape, dtype=dtype, value=_value(lambda: x, precision))
+    shape, dtype = _form(x)
+    kind = ("output" if index == 0 else "op") if x.op is not None else "parameter" if x.requires_grad else "input"
+    grad, sign = _gradient(x, precision, any_grad)
+    return NodeView(
+        key,
+        kind,
+        shorten(clean(x.name)),
+        op=clean(x.op.name) if x.op is not None else "",
+        symbol=clean(x.op.symbol) if x.op is not None else "",
+        params=_params(x.params, precision),
+        shape=shape,
+        dtype=dtype,
+        value=_value(lambda: getattr(x, "data"), precision),  # noqa: B009  (Node declares no data: its classes do)
+        grad=grad,
+        sign=sign,
+        requires_grad=bool(x.requires_grad),
+        folded=folded,
+    )
+
+
+def _form(x: Any) -> tuple[tuple[int, ...], str]:
+    shape = tuple(getattr(x, "shape", ()))
+    return shape, clean(getattr(x, "dtype", "")) if shape else ""
+
+
+def _value(read: Callable[[], Any], precision: int) -> str:
+    try:
+        data = read()
+    except TracingError:
+        return UNKNOWN
+    try:
+        return summary(data, precision)
+    except (TypeError, ValueError, TinygradError):
+        return clean(shorten(repr(data)))  # an argument that is no number: a slice, a list, a generator
+
+
+def _gradient(node: Node, precision: int, any_grad: bool) -> tuple[str, int]:
+    """Return the text of a gradient and its sign; no text where none can be, or where it was not kept."""
+    if not node.requires_grad:
+        return "", 0
+    grad = _grad(node)
+    if grad is None:
+        # backward() keeps the gradients of leaves: one note says so, instead of a line on every inner node.
+        return ("", 0) if any_grad and node.op is not None else ("grad: not computed", 0)
+    if np.size(grad) == 1:
+        g = float(np.asarray(grad).reshape(-1)[0])
+        return f"grad {number(g, precision, signed=True)}", 0 if np.isnan(g) else int(np.sign(g))
+    return f"grad norm {number(norm(grad), precision)}", 0
+
+
+def _params(params: dict[str, Any], precision: int) -> str:
+    parts = []
+    for name, x in params.items():
+        if x is None or x is False:
+            continue
+        text = f"{shape_text(np.shape(x))} array" if hasattr(x, "dtype") and np.ndim(x) else _plain(x, precision)
+        parts.append(f"{name}={text}")
+    return shorten(clean(", ".join(parts)), 48)
+
+
+def _plain(x: Any, precision: int) -> str:
+    return number(x, precision) if isinstance(x, float) else getattr(x, "__name__", None) or repr(x)
+
+
+def _notes(nodes: tuple[NodeView, ...], total: int) -> tuple[str, ...]:
+    notes = []
+    if len(nodes) < total:
+        notes.append(f"{len(nodes):,} of {total:,} nodes, the nearest to the output; budget={total} shows all")
+    graded = any(n.grad.startswith("grad ") for n in nodes)
+    if graded and any(n.op and n.requires_grad and not n.grad for n in nodes):
+        notes.append('gradients of inner nodes: backward(keep="all")')
+    return tuple(notes)
