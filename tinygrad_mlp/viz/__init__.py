@@ -7,8 +7,8 @@ engines, picture, plot.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import UnsupportedError
-from ..graph import Node
+from tinygrad_mlp.errors import UnsupportedError
+from tinygrad_mlp.graph import Node
 from . import engines, network, ops
 from .picture import Picture
 from .view import Drawing

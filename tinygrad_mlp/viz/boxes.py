@@ -1,6 +1,6 @@
 """An op graph as SVG by the library's own layout: the same labels, colours and shapes as through Graphviz."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from .labels import width
 from .layout import Point, arrange
@@ -10,6 +10,7 @@ from .view import GraphView, NodeView
 
 TITLE, LINE, PAD = 12.0, 10.0, 10.0
 MARGIN = 18.0
+RING = 6.0  # what the double outline of the output takes
 KINDS = {
     "input": "input",
     "parameter": "parameter",
@@ -60,21 +61,22 @@ def _size(node: NodeView) -> Point:
     rows = node.rows
     broad = max([1.05 * width(node.title, TITLE), *(width(row, LINE) for row in rows)])
     extra = 1.25 if node.kind == "constant" else 1.0  # an ellipse must hold the text's corners
-    return max(36.0, broad * extra + 2 * PAD), (TITLE + 4 + 13.0 * len(rows) + 12) * extra
+    ring = RING if node.kind == "output" else 0.0
+    return max(36.0, broad * extra + 2 * PAD) + ring, (TITLE + 4 + 13.0 * len(rows) + 12) * extra + ring
 
 
 def _draw_node(canvas: Canvas, node: NodeView, size: Point, centre: Point) -> None:
     theme = canvas.theme
     group = canvas.group(f"node {node.kind}", ", ".join([node.title, *node.rows]), node.key)
-    left, top = centre[0] - size[0] / 2, centre[1] - size[1] / 2
-    canvas.shape(group, (left, top, *size), theme.nodes[node.kind], node.dashed)
+    wide, high = (length - (RING if node.kind == "output" else 0.0) for length in size)
+    canvas.shape(group, (centre[0] - wide / 2, centre[1] - high / 2, wide, high), theme.nodes[node.kind], node.dashed)
     rows = node.rows
     y = centre[1] - (13.0 * len(rows)) / 2 + TITLE * 0.35
     canvas.text(group, centre[0], y, node.title, TITLE, weight="bold" if node.kind != "constant" else "normal")
     for row in rows:
         y += 13.0
         signed = row == node.grad and node.sign
-        colour = (theme.positive if node.sign > 0 else theme.negative) if signed else theme.faint
+        colour = (theme.plus if node.sign > 0 else theme.minus) if signed else theme.faint
         canvas.text(group, centre[0], y, row, LINE, colour=colour)
 
 
@@ -84,10 +86,10 @@ def _legend_width(kinds: list[str], dashed: bool) -> float:
 
 
 def _draw_legend(canvas: Canvas, kinds: list[str], dashed: bool, top: float) -> None:
-    group: ElementTree.Element = canvas.group("legend", "legend")
+    group: ET.Element = canvas.group("legend", "legend")
     x = MARGIN
     for kind in kinds:
-        canvas.shape(group, (x + 3, top + 3, 20, 12), canvas.theme.nodes[kind])
+        canvas.shape(group, (x + 3, top + 3, 20, 13), canvas.theme.nodes[kind])
         canvas.text(group, x + 30, top + 13, KINDS[kind], LINE, "start", colour=canvas.theme.faint)
         x += width(KINDS[kind], LINE) + 46
     if dashed:

@@ -1,8 +1,8 @@
 """Layout programs: which there are, in which order they are tried, and how one is run.
 
-The order is the argument or the environment variable ``TINYGRAD_MLP_DOT``, ``dot`` on PATH, ``graphviz-pure`` on PATH or in
-the scripts folder of the running Python. The word ``native`` means the library's own layout, which needs no program and
-writes SVG only.
+The order is the argument or the environment variable ``TINYGRAD_MLP_DOT``, ``dot`` on PATH, ``graphviz-pure`` on PATH or
+in the scripts folder of the running Python. The word ``native`` means the library's own layout, which needs no program
+and writes SVG only.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from ..errors import LayoutError
+from tinygrad_mlp.errors import LayoutError
 
 VARIABLE = "TINYGRAD_MLP_DOT"
 NATIVE = "native"

@@ -1,7 +1,8 @@
 """A layered layout of a directed acyclic graph, for machines without Graphviz.
 
-Sugiyama, Tagawa and Toda (1981): nodes go to layers by longest path, long edges get a bend in every layer that they cross,
-sweeps of barycentres order each layer, and least squares with minimum distances (isotonic regression) give the coordinates.
+Sugiyama, Tagawa and Toda (1981): nodes go to layers by longest path, long edges get a bend in every layer that they
+cross, sweeps of barycentres order each layer, and least squares with minimum distances (isotonic regression) give the
+coordinates.
 """
 
 from bisect import bisect_right, insort

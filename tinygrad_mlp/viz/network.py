@@ -1,17 +1,17 @@
 """The textbook network diagram: circles in columns, lines for weights, drawn by the library itself.
 
-The SVG needs no program. The DOT carries the same positions (``layout=neato``, pinned), so that Graphviz makes PNG and PDF
-of it.
+The SVG needs no program. The DOT carries the same positions (``layout=neato``, pinned), so that Graphviz makes PNG and
+PDF of it.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import UnsupportedError
+from tinygrad_mlp.errors import UnsupportedError
 from .labels import clean, escape, number, shape_text, width
 from .neurons import BIAS_RADIUS, LINE_SIZE, MARGIN, NAME_SIZE, Diagram, Link, place, read_layers
 from .svg import Canvas
-from .theme import Theme, find_theme
+from .theme import NEGATIVE_DASH, Theme, find_theme
 from .view import Drawing
 
 
@@ -114,7 +114,7 @@ def _stroke(link: Link, theme: Theme) -> tuple[str, str]:
         return "#8C8C8C", "2 3" if link.source.startswith("b") else ""
     if link.value != link.value:
         return theme.text, "1 3"
-    return (theme.negative, theme.negative_dash) if link.value < 0 else (theme.positive, "")
+    return (theme.negative, NEGATIVE_DASH) if link.value < 0 else (theme.positive, "")
 
 
 def _legend(diagram: Diagram, theme: Theme, precision: int) -> list[tuple[str, str, str, float]]:
@@ -122,7 +122,7 @@ def _legend(diagram: Diagram, theme: Theme, precision: int) -> list[tuple[str, s
     known = any(link.value is not None for link in diagram.links)
     entries = []
     if known:
-        entries += [("positive weight", theme.positive, ""), ("negative weight", theme.negative, theme.negative_dash)]
+        entries += [("positive weight", theme.positive, ""), ("negative weight", theme.negative, NEGATIVE_DASH)]
         entries.append((f"width: |weight|, largest {number(diagram.largest, precision)}", "", ""))
     if any(circle.kind == "bias" for circle in diagram.circles):
         entries.append(("small circle: bias unit, always 1", "", ""))
@@ -150,8 +150,12 @@ def dot(diagram: Diagram, theme: Theme, title: str, precision: int = 4) -> str:
     def at(x: float, y: float) -> str:
         return f"{x / 72:.4f},{(high - y) / 72:.4f}!"
 
-    words = [escape(title), escape("; ".join(entry[0] for entry in _legend(diagram, theme, precision)))]
-    caption = f'<<B>{words[0]}</B><BR ALIGN="LEFT"/>{words[1]}<BR ALIGN="LEFT"/>>'
+    samples = {"": "—", NEGATIVE_DASH: "- -"}
+    words = [
+        f'<FONT COLOR="{colour}">{samples[dash]} {escape(entry)}</FONT>' if colour else escape(entry)
+        for entry, colour, dash, _ in _legend(diagram, theme, precision)
+    ]
+    caption = f'<<B>{escape(title)}</B><BR ALIGN="LEFT"/>{" &#160; ".join(words)}<BR ALIGN="LEFT"/>>'
     out = Digraph(
         "network",
         graph_attr={

@@ -1,7 +1,7 @@
 """The geometry of a textbook network diagram: circles in columns, and the lines between them.
 
-It reads the plain record by which a module describes itself: ``{"name": "MLP", "layers": [{"name": "hidden 1", "units": 3,
-"activation": "sigmoid", "weight": array(in, out) or None, "bias": array(out,) or None}, …]}``; the input comes first.
+It reads the plain record by which a module describes itself: ``{"name": "MLP", "layers": [{"name": "hidden 1", "units":
+3, "activation": "sigmoid", "weight": array(in, out) or None, "bias": array(out,) or None}, …]}``; the input comes first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
 from .labels import clean, number, shorten, subscript, width
 from .theme import Theme
 
@@ -195,9 +195,7 @@ def _column(
     return circles
 
 
-def _links(
-    layers: list[Layer], shown: list[list[int]], weights: bool, precision: int
-) -> tuple[list[Link], float]:
+def _links(layers: list[Layer], shown: list[list[int]], weights: bool, precision: int) -> tuple[list[Link], float]:
     """Return the lines between the circles that are drawn, and the largest absolute weight among them."""
     raw: list[tuple[str, str, float | None, str]] = []
     for at in range(1, len(layers)):
@@ -231,12 +229,10 @@ def _formula(before: Layer, layer: Layer) -> str:
     weights = layer.parameters - layer.units * layer.has_bias
     product = f"{before.units:,}·{layer.units:,}" if weights == before.units * layer.units else f"{weights:,}"
     biases = f" + {layer.units:,}" if layer.has_bias else ""
-    return f"{product}{biases} = {layer.parameters:,}"
+    return f"{product}{biases} = {layer.parameters:,} parameters"
 
 
-def _captions(
-    layers: list[Layer], columns: list[float], bottom: float
-) -> list[tuple[float, float, str, float, bool]]:
+def _captions(layers: list[Layer], columns: list[float], bottom: float) -> list[tuple[float, float, str, float, bool]]:
     captions = []
     for layer, x in zip(layers, columns, strict=True):
         captions.append((x, bottom, layer.name, NAME_SIZE, True))

@@ -6,7 +6,7 @@ backwards, no ``rank=same``, Unicode instead of ``<SUB>``.
 
 from typing import Any
 
-from ..errors import UnsupportedError
+from tinygrad_mlp.errors import UnsupportedError
 from . import boxes
 from .boxes import KINDS
 from .labels import clean, escape
@@ -76,7 +76,14 @@ def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
             "ranksep": "0.4",
             "tooltip": title or "computational graph",
         },
-        node_attr={"fontname": "Helvetica", "fontsize": "10", "margin": "0.1,0.06", "fontcolor": theme.text},
+        node_attr={
+            "fontname": "Helvetica",
+            "fontsize": "10",
+            "margin": "0.14,0.05",
+            "width": "0.4",
+            "height": "0.3",
+            "fontcolor": theme.text,
+        },
         edge_attr={"color": theme.edge, "arrowsize": "0.7"},
     )
     for node in graph.nodes:
@@ -114,10 +121,10 @@ def _label(node: NodeView, theme: Theme) -> str:
     rows = [title if node.kind == "constant" else f"<B>{title}</B>"]
     for row in node.rows:
         signed = row == node.grad and node.sign
-        colour = (theme.positive if node.sign > 0 else theme.negative) if signed else theme.faint
+        colour = (theme.plus if node.sign > 0 else theme.minus) if signed else theme.faint
         rows.append(f'<FONT POINT-SIZE="9" COLOR="{colour}">{escape(row)}</FONT>')
     cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{cells}</TABLE>>'
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 
 
 def _caption(graph: GraphView, theme: Theme, title: str) -> str:
@@ -131,7 +138,7 @@ def _caption(graph: GraphView, theme: Theme, title: str) -> str:
             cells.append(f'<TD {frame} WIDTH="20" HEIGHT="12"></TD><TD ALIGN="LEFT">{word}   </TD>')
     if any(node.dashed for node in graph.nodes):
         cells.append('<TD ALIGN="LEFT">dashed: no gradient</TD>')
-    rows = [f'<TR><TD ALIGN="LEFT"><B>{escape(title)}</B></TD></TR>'] if title else []
+    rows = [f'<TR><TD ALIGN="LEFT"><FONT COLOR="{theme.text}"><B>{escape(title)}</B></FONT></TD></TR>'] if title else []
     rows.append(f'<TR><TD ALIGN="LEFT"><TABLE BORDER="0" CELLSPACING="4"><TR>{"".join(cells)}</TR></TABLE></TD></TR>')
     rows += [f'<TR><TD ALIGN="LEFT">{escape(note)}</TD></TR>' for note in graph.notes]
     return f'<<TABLE BORDER="0" CELLSPACING="0">{"".join(rows)}</TABLE>>'

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import LayoutError, UnsupportedError
+from tinygrad_mlp.errors import LayoutError, UnsupportedError
 from . import engines
+from .svg import FONT
 from .view import Drawing
 
 SUFFIXES = (".svg", ".gv", ".dot", ".txt", ".html", ".png", ".pdf")
@@ -58,8 +59,8 @@ class Picture:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to ``path`` in the format of its suffix, whole or not at all, and return the path.
 
-        ``.svg``, ``.gv``, ``.dot``, ``.txt`` and ``.html`` always work; ``.png`` needs Graphviz or graphviz-pure, ``.pdf``
-        Graphviz.
+        ``.svg``, ``.gv``, ``.dot``, ``.txt`` and ``.html`` always work; ``.png`` needs Graphviz or graphviz-pure, and
+        ``.pdf`` Graphviz.
 
         Raises:
             UnsupportedError: an unknown suffix; the message lists the known ones.
@@ -106,15 +107,16 @@ class Picture:
         title = f" {self.title!r}" if self.title else ""
         return f"<Picture {self.kind}{title}: .svg, .source, .text, .save(path)>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002  (IPython)
         """Return SVG and text for a notebook; where no SVG can be made, the text says why. Never raises."""
         try:
             return {"image/svg+xml": self.svg, "text/plain": self.text}
-        except Exception as error:  # a cell's output must not be a traceback, whatever went wrong
+        except Exception as error:  # noqa: BLE001  (whatever went wrong, a cell must not show a traceback)
             return {"text/plain": f"{self.text}\n(no image: {error})"}
 
 
 def _element(svg: str) -> str:
-    """Return an SVG from its root element on: HTML pages and notebooks take no XML declaration."""
+    """Return an SVG from its root element on, as HTML pages and notebooks want it, with fonts of the same widths."""
+    svg = svg.replace('"Helvetica,sans-Serif"', f'"{FONT}"')  # a wider default font would leave the boxes
     start = svg.find("<svg")
     return svg[start:] if start >= 0 else svg

@@ -1,10 +1,10 @@
 """Colours and shapes of every picture: what colour says, shape says too, so that no meaning is lost in greyscale."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..errors import UnsupportedError
+from tinygrad_mlp.errors import UnsupportedError
 
 # Okabe and Ito (2008), "Color Universal Design": distinguishable with every common colour vision.
 BLACK = "#000000"
@@ -16,6 +16,7 @@ BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 PURPLE = "#CC79A7"
 
+NEGATIVE_DASH = "7 3"
 OKABE_ITO = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW, BLACK)
 
 
@@ -44,7 +45,8 @@ class Theme:
     text: str = "#1A1A1A"
     faint: str = "#5A5A5A"
     edge: str = "#4A4A4A"
-    negative_dash: str = field(default="7 3")
+    plus: str = BLUE  # the colour of a positive number in a label, whose sign is printed too
+    minus: str = "#B34E00"  # vermillion, darkened to be readable in small print
 
 
 LIGHT = Theme(
@@ -66,7 +68,7 @@ PRINT = Theme(
     nodes=MappingProxyType(
         {
             "input": Style("#E8E8E8", BLACK, "note"),
-            "parameter": Style("#C4C4C4", BLACK, "box", 2.5),
+            "parameter": Style("#D8D8D8", BLACK, "box", 2.5),
             "constant": Style("#FFFFFF", BLACK, "ellipse", dash="dotted"),
             "op": Style("#FFFFFF", BLACK, "rounded"),
             "output": Style("#FFFFFF", BLACK, "rounded", double=True),
@@ -75,6 +77,8 @@ PRINT = Theme(
     hidden=("#D6D6D6", "#B8B8B8", "#F2F2F2"),
     negative="#7A7A7A",
     positive=BLACK,
+    plus=BLACK,
+    minus=BLACK,
     text=BLACK,
     faint="#3A3A3A",
     edge=BLACK,

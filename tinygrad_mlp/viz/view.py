@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LayoutError, TinygradError, TracingError
-from ..graph import Node
+from tinygrad_mlp.errors import LayoutError, TinygradError, TracingError
+from tinygrad_mlp.graph import Node
 from .labels import clean, norm, number, shape_text, shorten, summary
 
 BUDGET = 200
@@ -40,11 +40,12 @@ class NodeView:
 
     @property
     def title(self) -> str:
-        """The first line of the node's label: ``h = σ sigmoid``, ``W``, or ``input``."""
+        """The first line of the node's label: ``σ sigmoid``, ``h = sigmoid`` if it has a name, ``W``, or ``input``."""
         if not self.op:
             return self.name or (self.value if self.kind == "constant" and not self.shape else self.kind)
-        does = self.op if self.symbol in ("", self.op) else f"{self.symbol} {self.op}"
-        return f"{self.name} = {does}" if self.name else does
+        if self.name:
+            return f"{self.name} = {self.op}"
+        return f"{self.symbol} {self.op}" if _spelled(self.symbol) not in ("", _spelled(self.op)) else self.op
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -150,6 +151,10 @@ def _walk(root: Node) -> tuple[list[Any], list[tuple[int, int, int]]]:
                     queue.append(to)
             wires.append((to, at, slot))
     return found, wires
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "").replace(" ", "")
 
 
 def _grad(node: Node) -> Any:
