@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
+
 from . import engines, network, ops
 from .picture import Picture
 from .view import Drawing

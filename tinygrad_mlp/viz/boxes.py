@@ -1,7 +1,5 @@
 """An op graph as SVG by the library's own layout: the same labels, colours and shapes as through Graphviz."""
 
-from xml.etree import ElementTree as ET
-
 from .labels import width
 from .layout import Point, arrange
 from .svg import Canvas
@@ -86,7 +84,7 @@ def _legend_width(kinds: list[str], dashed: bool) -> float:
 
 
 def _draw_legend(canvas: Canvas, kinds: list[str], dashed: bool, top: float) -> None:
-    group: ET.Element = canvas.group("legend", "legend")
+    group = canvas.group("legend", "legend")
     x = MARGIN
     for kind in kinds:
         canvas.shape(group, (x + 3, top + 3, 20, 13), canvas.theme.nodes[kind])

@@ -1,6 +1,6 @@
 """Layout programs: which there are, in which order they are tried, and how one is run.
 
-The order is the argument or the environment variable ``TINYGRAD_MLP_DOT``, ``dot`` on PATH, ``graphviz-pure`` on PATH or
+The order is the argument or the variable ``TINYGRAD_MLP_DOT``, ``dot`` on PATH, ``graphviz-pure`` on PATH or
 in the scripts folder of the running Python. The word ``native`` means the library's own layout, which needs no program
 and writes SVG only.
 """

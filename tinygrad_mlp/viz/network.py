@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
+
 from .labels import clean, escape, number, shape_text, width
 from .neurons import BIAS_RADIUS, LINE_SIZE, MARGIN, NAME_SIZE, Diagram, Link, place, read_layers
 from .svg import Canvas

@@ -1,7 +1,7 @@
 """The geometry of a textbook network diagram: circles in columns, and the lines between them.
 
 It reads the plain record by which a module describes itself: ``{"name": "MLP", "layers": [{"name": "hidden 1", "units":
-3, "activation": "sigmoid", "weight": array(in, out) or None, "bias": array(out,) or None}, …]}``; the input comes first.
+3, "activation": "sigmoid", "weight": array(in, out) or None, "bias": array(out,) or None}, …]}``, the input first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError
+
 from .labels import clean, number, shorten, subscript, width
 from .theme import Theme
 

@@ -7,6 +7,7 @@ backwards, no ``rank=same``, Unicode instead of ``<SUB>``.
 from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
+
 from . import boxes
 from .boxes import KINDS
 from .labels import clean, escape

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_mlp.errors import LayoutError, UnsupportedError
+
 from . import engines
 from .svg import FONT
 from .view import Drawing

@@ -1,7 +1,7 @@
 """A small SVG canvas: it escapes text, rounds numbers, and gives every picture a title and a description."""
 
 import math
-from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from .labels import clean
 from .theme import Style, Theme
@@ -17,15 +17,13 @@ class Canvas:
         """Start an SVG of the given size with the theme's background."""
         self.theme = theme
         size = {"width": _n(width), "height": _n(height), "viewBox": f"0 0 {_n(width)} {_n(height)}"}
-        self.root = ET.Element(
-            "svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": FONT} | size
-        )
+        self.root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": FONT} | size)
         self._child(self.root, "title", text=title)
         if description:
             self._child(self.root, "desc", text=description)
         self._child(self.root, "rect", width="100%", height="100%", fill=theme.background)
 
-    def group(self, kind: str, tip: str = "", key: str = "") -> ET.Element:
+    def group(self, kind: str, tip: str = "", key: str = "") -> Element:
         """Return a new group of class ``kind``, with a tooltip and an id if given."""
         group = self._child(self.root, "g", **{"class": kind} | ({"id": key} if key else {}))
         if tip:
@@ -34,7 +32,7 @@ class Canvas:
 
     def text(
         self,
-        parent: ET.Element,
+        parent: Element,
         x: float,
         y: float,
         text: str,
@@ -50,7 +48,7 @@ class Canvas:
 
     def line(
         self,
-        parent: ET.Element,
+        parent: Element,
         start: tuple[float, float],
         end: tuple[float, float],
         colour: str,
@@ -65,11 +63,11 @@ class Canvas:
         if tip:
             self._child(line, "title", text=tip)
 
-    def circle(self, parent: ET.Element, centre: tuple[float, float], radius: float, fill: str, stroke: str) -> None:
+    def circle(self, parent: Element, centre: tuple[float, float], radius: float, fill: str, stroke: str) -> None:
         """Draw a circle."""
         self._child(parent, "circle", cx=_n(centre[0]), cy=_n(centre[1]), r=_n(radius), fill=fill, stroke=stroke)
 
-    def arrow(self, parent: ET.Element, points: list[tuple[float, float]], down: bool) -> None:
+    def arrow(self, parent: Element, points: list[tuple[float, float]], down: bool) -> None:
         """Draw a smooth line through ``points`` with an arrowhead at the last; it runs downwards, or rightwards."""
         path = f"M{_n(points[0][0])},{_n(points[0][1])}"
         x, y = points[-1]
@@ -83,7 +81,7 @@ class Canvas:
         self._child(parent, "polygon", points=head, fill=self.theme.edge)
 
     def shape(
-        self, parent: ET.Element, box: tuple[float, float, float, float], style: Style, dashed: bool = False
+        self, parent: Element, box: tuple[float, float, float, float], style: Style, dashed: bool = False
     ) -> None:
         """Draw the outline of a node in ``box`` (left, top, width, height)."""
         x, y, w, h = box
@@ -106,12 +104,12 @@ class Canvas:
 
     def source(self) -> str:
         """Return the SVG as text."""
-        ET.indent(self.root)
-        return ET.tostring(self.root, encoding="unicode") + "\n"
+        indent(self.root)
+        return tostring(self.root, encoding="unicode") + "\n"
 
     @staticmethod
-    def _child(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-        child = ET.SubElement(parent, tag, attributes)
+    def _child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
+        child = SubElement(parent, tag, attributes)
         if text is not None:
             child.text = clean(text)
         return child

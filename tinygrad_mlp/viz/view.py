@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import LayoutError, TinygradError, TracingError
 from tinygrad_mlp.graph import Node
+
 from .labels import clean, norm, number, shape_text, shorten, summary
 
 BUDGET = 200
