@@ -2,7 +2,7 @@
 
 From a file to arrays::
 
-    table = read_csv("penguins.csv").drop_missing("species")
+    table = read_csv(example_file("penguins.csv")).drop_missing("species")
     task, reason = decide_task(table["species"])
     train, test = train_test_split(table, stratify=table["species"].cells)
     preprocessor = Preprocessor.fit(train, "species", task=task)
@@ -17,7 +17,7 @@ from .columns import MISSING, Column
 from .features import NumericFeature, TextFeature
 from .generated import circles, logistic_data, logistic_truth, moons, one_hot, spirals, three_clusters, xor
 from .preprocessing import Preprocessor
-from .reading import read_csv
+from .reading import example_file, read_csv
 from .splitting import batches, split_rows, train_test_split
 from .summary import ColumnSummary, describe
 from .tables import Table
@@ -38,6 +38,7 @@ __all__ = [
     "circles",
     "decide_task",
     "describe",
+    "example_file",
     "logistic_data",
     "logistic_truth",
     "moons",

@@ -22,7 +22,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .generated import Floats
 
 Kind: TypeAlias = Literal["numeric", "text", "empty"]
@@ -202,10 +203,10 @@ def value_text(value: Any) -> str | None:
 
 
 def shown(text: str | None, limit: int = 40) -> str:
-    """Return a text in quotes, on one line and not longer than ``limit``, for a message.
+    r"""Return a text in quotes, on one line and not longer than ``limit``, for a message.
 
-    >>> shown("two\\nlines")
-    "'two\\\\nlines'"
+    >>> print(shown("two\nlines"))
+    'two\nlines'
     """
     whole = str(text)
     return repr(whole if len(whole) <= limit else whole[: limit - 1] + "…")

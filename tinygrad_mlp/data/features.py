@@ -55,10 +55,6 @@ class NumericFeature:
         filled = np.where(np.isnan(numbers), self.median, numbers)
         return ((filled - self.mean) / self.scale).reshape(-1, 1)
 
-    def unseen(self, column: Column) -> dict[str, int]:
-        """Return nothing: every number can be encoded."""
-        return {}
-
 
 @dataclass(frozen=True)
 class TextFeature:
@@ -91,11 +87,6 @@ class TextFeature:
                 encoded[row, place[cell]] = 1.0
         return encoded
 
-    def unseen(self, column: Column) -> dict[str, int]:
-        """Return the categories that the training rows did not have, with the number of rows of each."""
-        known = set(self.categories)
-        return dict(Counter(cell for cell in column.cells if cell is not None and cell not in known))
-
 
 Feature: TypeAlias = NumericFeature | TextFeature
 
@@ -103,8 +94,8 @@ Feature: TypeAlias = NumericFeature | TextFeature
 def fit_feature(column: Column, max_categories: int) -> Feature | str:
     """Return the encoding of a column, or in words why it is left out.
 
-    A column without any value is left out, and a text with more than ``max_categories`` categories or with a different one
-    in every row: a name or a number of a row, from which nothing about other rows can be learnt.
+    A column without any value is left out, and a text with more than ``max_categories`` categories or with a different
+    one in every row: a name or a number of a row, from which nothing about other rows can be learnt.
 
     Raises:
         DataError: the column has a problem (``Column.problem``).
@@ -145,9 +136,11 @@ def mean_and_scale(x: Floats) -> tuple[float, float]:
 
 def describe_unseen(feature: Feature, column: Column) -> list[str]:
     """Return sentences about what was not in the training rows: unseen categories, missing values."""
+    known = {None, *(feature.categories if isinstance(feature, TextFeature) else column.cells)}
+    unseen = Counter(cell for cell in column.cells if cell not in known)
     sentences = [
-        f"column {shown(feature.name)}: {shown(category)} ({count} rows) is new since training and counts as no category"
-        for category, count in feature.unseen(column).items()
+        f"column {shown(feature.name)}: {shown(category)} ({count} rows) is new since training, counts as no category"
+        for category, count in unseen.items()
     ]
     missing = int(column.missing.sum())
     if missing and not feature.had_missing:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
 
 Seed: TypeAlias = int | np.random.Generator
 Legacy: TypeAlias = int | np.random.RandomState

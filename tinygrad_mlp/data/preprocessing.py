@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .columns import shown
 from .features import Feature, describe_unseen, fit_feature
 from .generated import Floats, Labels

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .columns import MISSING, Kind, Origin, parse_column, shown
 from .tables import Table, assemble
 
@@ -73,6 +74,24 @@ def read_csv(
     origin = Origin(source, tuple(lines), "line")
     cells = dict(zip(header, zip(*rows, strict=True), strict=True))
     return assemble(cells, origin, missing=missing, kinds=kinds, decimal=decimal)
+
+
+def example_file(name: str = "penguins.csv") -> Path:
+    """Return the path of a data set that comes with the library; its source and licence lie beside it.
+
+    Raises:
+        DataError: there is none of that name.
+
+    >>> len(read_csv(example_file("penguins.csv")))
+    344
+    """
+    package = Path(__file__).resolve().parents[1]
+    folders = (package / "examples_data", package.parent / "examples" / "data")  # installed; in the source tree
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    known = sorted({path.name for folder in folders for path in folder.glob("*.csv")})
+    raise DataError(f"no data set {shown(name)} comes with the library; there is {', '.join(known) or 'none'}")
 
 
 def find_delimiter(text: str, source: str = "text") -> str:

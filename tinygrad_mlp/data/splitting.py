@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .generated import Labels, Seed
 from .tables import Table
 

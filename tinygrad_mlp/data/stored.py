@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
+from tinygrad_mlp.errors import ModelFileError
+
 from .features import Feature, NumericFeature, TextFeature
 from .targets import ClassTarget, NumberTarget, Target
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .columns import MISSING, Column, Kind, Origin, parse_column, shown, value_text
 
 _NAMES_SHOWN = 12

@@ -11,7 +11,8 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from tinygrad_mlp.errors import DataError
+
 from .columns import Column, number_text, shown
 from .features import mean_and_scale
 from .generated import Floats, Labels
