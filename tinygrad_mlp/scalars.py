@@ -1,0 +1,136 @@
+"""Array functions for Python floats: the smallest namespace, with IEEE results where Python would raise.
+
+``math`` raises where IEEE 754 says inf or nan (``exp(1000)``, ``log(0)``). At those points NumPy answers instead, so that a
+float gives what a 0-d float64 array gives, warnings under ``numpy.errstate`` included.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = [
+    "abs",
+    "clip",
+    "cos",
+    "divide",
+    "exp",
+    "expm1",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "power",
+    "sign",
+    "sin",
+    "sqrt",
+    "square",
+    "tanh",
+    "where",
+]
+
+apply = None  # the forward rules run as they are; see arrays.Namespace
+
+# The builtin and the math functions are total or raise ValueError or OverflowError at special points only.
+abs = abs
+isnan = math.isnan
+isinf = math.isinf
+isfinite = math.isfinite
+
+
+def _ieee(fast: Callable[[float], float], full: np.ufunc) -> Callable[[float], float]:
+    """Return ``fast`` with ``full`` answering at the points where ``fast`` raises."""
+
+    def function(x: float) -> float:
+        try:
+            return fast(x)
+        except (ValueError, OverflowError):
+            return float(full(float(x)))
+
+    return function
+
+
+exp = _ieee(math.exp, np.exp)
+expm1 = _ieee(math.expm1, np.expm1)
+log = _ieee(math.log, np.log)
+log1p = _ieee(math.log1p, np.log1p)
+sqrt = _ieee(math.sqrt, np.sqrt)
+sin = _ieee(math.sin, np.sin)
+cos = _ieee(math.cos, np.cos)
+tanh = math.tanh
+
+
+def square(x: float) -> float:
+    """Return ``x * x``."""
+    return x * x
+
+
+def divide(a: float, b: float) -> float:
+    """Return ``a / b``, with inf and nan where Python raises."""
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return float(np.divide(float(a), float(b)))
+
+
+def power(a: float, b: float) -> float:
+    """Return ``a ** b``, nan for a negative base with a fractional exponent, inf on overflow and at ``0 ** -1``."""
+    try:
+        y = a**b
+    except (ZeroDivisionError, OverflowError):
+        return float(np.power(float(a), float(b)))
+    return y if type(y) is not complex else float(np.power(float(a), float(b)))
+
+
+def sign(x: float) -> float:
+    """Return -1, 0 or 1 as a float, nan for nan."""
+    return 1.0 if x > 0 else -1.0 if x < 0 else 0.0 if x == 0 else x
+
+
+def maximum(a: float, b: float) -> float:
+    """Return the larger, nan if either is nan."""
+    return a if a >= b or a != a else b
+
+
+def minimum(a: float, b: float) -> float:
+    """Return the smaller, nan if either is nan."""
+    return a if a <= b or a != a else b
+
+
+def clip(x: float, lower: float | None = None, upper: float | None = None) -> float:
+    """Return ``minimum(maximum(x, lower), upper)``; None is no bound."""
+    if lower is not None:
+        x = maximum(x, lower)
+    return x if upper is None else minimum(x, upper)
+
+
+def where(condition: bool, a: float, b: float) -> float:
+    """Return ``a`` if the condition holds, else ``b``."""
+    return a if condition else b
+
+
+def logical_not(a: float) -> bool:
+    """Return whether ``a`` is zero."""
+    return not a
+
+
+def logical_and(a: float, b: float) -> bool:
+    """Return whether both are nonzero."""
+    return bool(a) and bool(b)
+
+
+def logical_or(a: float, b: float) -> bool:
+    """Return whether either is nonzero."""
+    return bool(a) or bool(b)
+
+
+def logical_xor(a: float, b: float) -> bool:
+    """Return whether exactly one is nonzero."""
+    return bool(a) is not bool(b)
