@@ -1,0 +1,223 @@
+"""The recorded graph: nodes, their order, and what is being recorded.
+
+A node holds a payload (a float or an array) and, if it was computed from nodes, the op and its inputs. Nothing else keeps a graph
+alive: no tape, no closures, no cycles; it is freed by reference counting as soon as its root is dropped.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from types import FrameType
+from typing import Any, Self
+
+import numpy as np
+
+# ---------------------------------------------------------------------------------------------------------- recording
+
+NOTHING = 0  # under no_grad
+GRADIENTS = 1  # what a gradient needs: the default
+EVERYTHING = 3  # while a function is traced: comparisons and constants too
+SOURCES = 4  # added to one of the others: the user's line of every node
+
+_mode: ContextVar[int] = ContextVar("recording mode", default=GRADIENTS)
+mode = _mode.get
+
+
+class recording(ContextDecorator):  # noqa: N801  (used as a word: `with recording(NOTHING):`)
+    """Record ``what`` inside a ``with`` block or a decorated function; the mode belongs to the thread or task."""
+
+    def __init__(self, what: int) -> None:
+        """Take one of the four modes."""
+        self.what = what
+        self._tokens: list[Token[int]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_mode.set(self.what))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _mode.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> "recording":
+        return recording(self.what)  # a decorated function may be entered by several threads at once
+
+
+class no_grad(recording):  # noqa: N801  (PyTorch's name)
+    """Record nothing inside a ``with tg.no_grad():`` block, or a function decorated with ``@tg.no_grad()``."""
+
+    def __init__(self) -> None:
+        """Take no argument."""
+        super().__init__(NOTHING)
+
+
+class sources(recording):  # noqa: N801
+    """Record the user's source line of every node made inside ``with tg.sources():`` (it costs about 1 µs a node)."""
+
+    def __init__(self) -> None:
+        """Take no argument."""
+        super().__init__(GRADIENTS | SOURCES)
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_mode.set(mode() | SOURCES))
+        return self
+
+    def _recreate_cm(self) -> "sources":
+        return sources()
+
+
+# -------------------------------------------------------------------------------------------------------------- ticks
+
+_ticks = itertools.count(1)
+clock = [0]  # the number of mutations so far; a list, so that nodes read it without a call
+
+
+def tick() -> int:
+    """Return the time of a new mutation: later than every node made before."""
+    clock[0] = now = next(_ticks)
+    return now
+
+
+# -------------------------------------------------------------------------------------------------------------- nodes
+
+NO_PARAMS: dict[str, Any] = {}
+NODES: set[type] = set()  # every node class: `type(x) in NODES` costs 20 ns, `isinstance` 60
+NODE_CLASSES: dict[type, type["Node"]] = {}  # payload type -> node class
+new: Any = object.__new__
+
+
+class Meta(dict[str, Any]):
+    """The params of a node that also has a name or a source line."""
+
+    __slots__ = ("name", "source")
+
+    def __init__(self, params: dict[str, Any] | None = None, name: str = "", source: str = "") -> None:
+        """Copy ``params`` and add the two texts."""
+        super().__init__(params or NO_PARAMS)
+        self.name = name
+        self.source = source
+
+    def __reduce__(self) -> Any:
+        return Meta, (dict(self), self.name, self.source)
+
+
+class Node:
+    """A value in a graph: a leaf, or the result of an op on ``inputs``.
+
+    Slots: ``_data`` the payload, ``op`` what computed it (None for a leaf), ``tick`` when it was made or last overwritten,
+    ``requires_grad``, ``_grad``, and ``meta``: None, the op's params, or a ``Meta``.
+    """
+
+    __slots__ = ("_data", "_grad", "meta", "op", "requires_grad", "tick")
+
+    _data: Any
+    _grad: Any
+    meta: dict[str, Any] | None
+    op: Any
+    requires_grad: bool
+    tick: int
+
+    def __init_subclass__(cls) -> None:
+        NODES.add(cls)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The operands: nodes, and raw constants; empty for a leaf."""
+        raise AttributeError("a node class defines its inputs")
+
+    def set_inputs(self, inputs: tuple[Any, ...]) -> None:
+        """Take the operands of a new node."""
+        raise AttributeError("a node class defines its inputs")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The op's parameters that are not operands, such as an axis."""
+        return self.meta if self.meta is not None else NO_PARAMS
+
+    @property
+    def name(self) -> str:
+        """A name for pictures and messages; may be set."""
+        return self.meta.name if type(self.meta) is Meta else ""
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if type(self.meta) is Meta:
+            self.meta.name = name
+        elif name:
+            self.meta = Meta(self.meta, name)
+
+    @property
+    def source(self) -> str:
+        """The user's line that made the node, as ``file.py:12``; empty unless recorded under ``tg.sources()``."""
+        return self.meta.source if type(self.meta) is Meta else ""
+
+
+def wrap(data: Any) -> Any:
+    """Return a new node without history around ``data``; a result that is no float and no array is returned as it is."""
+    cls = NODE_CLASSES.get(type(data))
+    if cls is None:
+        if type(data) in (bool, int) and mode() & EVERYTHING != EVERYTHING:
+            return data
+        data, cls = _classify(data)
+    node = new(cls)
+    node._data = data
+    node._grad = node.op = node.meta = None
+    node.requires_grad = False
+    node.tick = clock[0]
+    node.set_inputs(())
+    return node
+
+
+def _classify(data: Any) -> tuple[Any, type[Node]]:
+    """Return a payload met in an unusual type, and its node class: NumPy's scalars become 0-d arrays."""
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data), NODE_CLASSES[np.ndarray]
+    if isinstance(data, bool | int):
+        return data, NODE_CLASSES[float]  # a traced comparison of floats
+    return data, NODE_CLASSES[np.ndarray]  # an array of another library
+
+
+def user_line() -> str:
+    """Return the innermost line outside the library that led to this call, as ``file.py:12``."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "tinygrad_mlp":
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+# -------------------------------------------------------------------------------------------------------------- order
+
+
+def toposort(root: Node, stop: Iterable[Node] = ()) -> list[Node]:
+    """Return the nodes that ``root`` depends on and that require gradients, each before its inputs.
+
+    Args:
+        root: Where to start; it comes first.
+        stop: Nodes whose own inputs are not followed.
+
+    The search keeps its own stack, so depth is not limited by Python's; time and memory are linear in nodes and edges.
+    """
+    ends = frozenset(stop)
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[Any] = [root]
+    push, pop, out, see = stack.append, stack.pop, order.append, seen.add
+    while stack:
+        node = pop()
+        if node is None:  # below a None lies a node whose inputs are done
+            out(pop())
+        elif node not in seen:
+            see(node)
+            if node.op is None or node in ends:
+                out(node)
+                continue
+            push(node)
+            push(None)
+            for x in node.inputs:
+                if type(x) in NODES and x.requires_grad and x not in seen:
+                    push(x)
+    order.reverse()
+    return order

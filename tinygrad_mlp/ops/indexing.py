@@ -1,0 +1,64 @@
+"""Reading elements by index, and adding values back at an index."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import IndexingError
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.table import defvjp, primitive
+
+
+def plain_index(index: Any) -> Any:
+    """Return an index of ints, slices, None, Ellipsis and arrays; nodes give their integers or booleans.
+
+    Arrays are copied, so that writing to them later cannot change a gradient.
+
+    Raises:
+        IndexingError: A part is a float, or of a kind that cannot index.
+    """
+    if type(index) is tuple:
+        return tuple(_plain_part(part) for part in index)
+    return _plain_part(index)
+
+
+def _plain_part(part: Any) -> Any:
+    kind = type(part)
+    if kind in (int, slice) or part is None or part is Ellipsis:
+        return part
+    if kind in NODES:
+        part = part._data
+    if isinstance(part, np.bool_ | bool | np.integer):
+        return part
+    array = np.array(part)
+    if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iub":
+        raise IndexingError(f"an index must be an int, a slice, None, ..., or an array of integers or booleans, not {part!r}")
+    return array
+
+
+@primitive(symbol="[ ]", latex="{0}_{{i}}", linear=True, view=True)
+def getitem(xp: Any, x: Any, /, index: Any) -> Any:
+    """Return ``x[index]``: slices, None, Ellipsis, integers, integer arrays (repeats too) and masks, as in NumPy."""
+    return x[index]
+
+
+@primitive(symbol="scatter", latex=r"\operatorname{{scatter}}({0})", linear=True)
+def scatter(xp: Any, values: Any, /, shape: tuple[int, ...], index: Any) -> Any:
+    """Return zeros of ``shape`` with ``values`` added at ``index``; where an index repeats, every value counts.
+
+    >>> scatter([1.0, 2.0, 4.0], (3,), [0, 0, 2])
+    array([3., 0., 4.])
+    """
+    return xp.index_add(xp.zeros(shape, dtype=values.dtype), index, values)
+
+
+defvjp(getitem, lambda g, _y, x, index: scatter(g, shape=tuple(x.shape), index=index))
+defvjp(scatter, lambda g, _y, _values, shape, index: getitem(g, index=index))
+
+
+@primitive(symbol="one_hot", latex=r"\operatorname{{one\_hot}}({0})", differentiable=False)
+def one_hot(xp: Any, labels: Any, /, n: int) -> Any:
+    """Return whether each label equals 0, 1, …, n - 1, along a new last axis."""
+    return xp.expand_dims(labels, axis=-1) == xp.arange(n)

@@ -1,0 +1,95 @@
+"""Products of matrices, and the affine map of a layer."""
+
+from typing import Any
+
+from tinygrad_mlp.ops.shaping import expand_dims, reshape, squeeze, sum_to, swapaxes, transpose
+from tinygrad_mlp.table import defvjp, defvjps, primitive
+
+
+def _explain_matmul(a: Any, b: Any) -> str:
+    """Return what is wrong with the shapes of a product."""
+    if a.ndim == 0 or b.ndim == 0:
+        return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: a scalar has no inner axis; use *"
+    inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if inner_a != inner_b:
+        return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: inner lengths {inner_a} and {inner_b} differ"
+    return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: the leading axes do not broadcast"
+
+
+@primitive(symbol="@", latex="{0} {1}", explain=_explain_matmul)
+def matmul(xp: Any, a: Any, b: Any) -> Any:
+    """Return the matrix product ``a @ b``; leading axes broadcast, a 1-d operand is a row on the left, a column on the right.
+
+    Raises:
+        ShapeError: The inner lengths differ, or the leading axes do not broadcast.
+    """
+    return xp.matmul(a, b)
+
+
+def _columns(x: Any) -> Any:
+    return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
+
+
+def _matmul_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
+    if _a.ndim == 2 and b.ndim == 2:
+        return matmul(g, transpose(b))
+    if b.ndim == 1:
+        return expand_dims(g, -1) * b
+    if _a.ndim == 1:
+        return sum_to(squeeze(matmul(b, expand_dims(g, -1)), -1), _a.shape)
+    return sum_to(matmul(g, _columns(b)), _a.shape)
+
+
+def _matmul_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
+    if a.ndim == 2 and _b.ndim == 2:
+        return matmul(transpose(a), g)
+    if _b.ndim == 1:
+        if a.ndim == 1:
+            return a * g
+        return sum_to(squeeze(matmul(_columns(a), expand_dims(g, -1)), -1), _b.shape)
+    if a.ndim == 1:
+        return sum_to(expand_dims(a, -1) * expand_dims(g, -2), _b.shape)
+    return sum_to(matmul(_columns(a), g), _b.shape)
+
+
+defvjp(matmul, _matmul_left, _matmul_right)
+
+
+def _explain_linear(x: Any, weight: Any, bias: Any = None) -> str:
+    shapes = f"input {tuple(x.shape)}, weight {tuple(weight.shape)}"
+    if weight.ndim != 2:
+        return f"linear: {shapes}: the weight must have two axes, (in, out)"
+    if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
+        return f"linear: {shapes}: the last axis of the input must have length {weight.shape[0]}"
+    return f"linear: {shapes}, bias {getattr(bias, 'shape', None)}: the bias must have shape ({weight.shape[1]},)"
+
+
+@primitive(symbol="linear", latex="{0} {1} + {2}", explain=_explain_linear)
+def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
+    """Return ``x @ weight + bias`` as one node.
+
+    Args:
+        x: shape (…, in).
+        weight: shape (in, out), as in XW.
+        bias: shape (out,), or None.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+    """
+    if weight.ndim != 2 or (bias is not None and tuple(bias.shape) != (weight.shape[1],)):
+        raise ValueError
+    y = xp.matmul(x, weight)
+    return y if bias is None else y + bias
+
+
+def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, saved: Any = None) -> Any:
+    wants_x, wants_weight, wants_bias = wanted
+    rows = g if g.ndim == 2 else reshape(g, (-1, weight.shape[1]))
+    to_x = matmul(g, transpose(weight)) if wants_x else None
+    to_weight = None
+    if wants_weight:
+        to_weight = matmul(transpose(x if x.ndim == 2 else reshape(x, (-1, weight.shape[0]))), rows)
+    return to_x, to_weight, sum_to(rows, _bias.shape) if wants_bias else None
+
+
+defvjps(linear, _linear_vjp)

@@ -1,0 +1,160 @@
+"""What moves or repeats elements without computing: each is linear, and its vjp moves them back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_mlp.errors import AxisError, ShapeError
+from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
+
+Axes = int | Sequence[int]
+
+
+@primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True)
+def reshape(xp: Any, x: Any, /, shape: Axes) -> Any:
+    """Return the elements of ``x`` in another shape; one length may be -1.
+
+    >>> reshape([[1.0, 2.0], [3.0, 4.0]], -1)
+    array([1., 2., 3., 4.])
+    """
+    return xp.reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+defvjp(reshape, lambda g, _y, x, shape: reshape(g, x.shape))
+
+
+@primitive(symbol="ᵀ", latex=r"{0}^{{\top}}", linear=True, view=True)
+def transpose(xp: Any, x: Any, /, axes: Sequence[int] | None = None) -> Any:
+    """Return ``x`` with its axes in another order; reversed by default."""
+    return xp.permute_dims(x, tuple(range(x.ndim))[::-1] if axes is None else tuple(axes))
+
+
+def _transpose_vjp(g: Any, _y: Any, x: Any, axes: Sequence[int] | None = None) -> Any:
+    if axes is None:
+        return transpose(g)
+    forward = [axis % x.ndim for axis in axes]
+    return transpose(g, axes=tuple(forward.index(i) for i in range(x.ndim)))
+
+
+defvjp(transpose, _transpose_vjp)
+
+
+@primitive(symbol="swapaxes", latex=r"\operatorname{{swapaxes}}({0})", linear=True, view=True)
+def swapaxes(xp: Any, x: Any, /, axis1: int, axis2: int) -> Any:
+    """Return ``x`` with two axes exchanged."""
+    axes = list(range(x.ndim))
+    i, j = normal_axis(axis1, x.ndim), normal_axis(axis2, x.ndim)
+    axes[i], axes[j] = axes[j], axes[i]
+    return xp.permute_dims(x, tuple(axes))
+
+
+defvjp(swapaxes, lambda g, _y, _x, axis1, axis2: swapaxes(g, axis1, axis2))
+
+
+def normal_axis(axis: int, ndim: int) -> int:
+    """Return the axis counted from the front.
+
+    Raises:
+        AxisError: There is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise AxisError(f"axis {axis} does not exist: the array has {ndim} dimensions")
+    return axis % ndim
+
+
+@primitive(symbol="broadcast", latex=r"\operatorname{{broadcast}}({0})", linear=True, view=True)
+def broadcast_to(xp: Any, x: Any, /, shape: Axes) -> Any:
+    """Return ``x`` repeated along new axes and axes of length one, up to ``shape``."""
+    return xp.broadcast_to(x, (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+@primitive(symbol="Σ", latex=r"\sum {0}", linear=True, view=True)
+def sum_to(xp: Any, x: Any, /, shape: tuple[int, ...]) -> Any:
+    """Return ``x`` summed down to ``shape``, which broadcasts to ``x.shape``: the transpose of ``broadcast_to``.
+
+    >>> sum_to([[1.0, 2.0], [3.0, 4.0]], (1, 2))
+    array([[4., 6.]])
+    """
+    return xp.sum_to(x, shape)
+
+
+defvjp(broadcast_to, lambda g, _y, x, shape: sum_to(g, x.shape))
+defvjp(sum_to, lambda g, _y, x, shape: broadcast_to(g, x.shape))
+
+
+@primitive(symbol="expand_dims", latex="{0}", linear=True, view=True)
+def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
+    """Return ``x`` with new axes of length one at ``axis`` of the result."""
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    ndim = x.ndim + len(axes)
+    new = {normal_axis(a, ndim) for a in axes}
+    if len(new) < len(axes):
+        raise AxisError(f"expand_dims: axis {tuple(axes)} names an axis twice")
+    lengths = iter(x.shape)
+    return xp.reshape(x, tuple(1 if i in new else next(lengths) for i in range(ndim)))
+
+
+defvjp(expand_dims, lambda g, _y, x, axis: reshape(g, x.shape))
+
+
+@primitive(symbol="squeeze", latex="{0}", linear=True, view=True)
+def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
+    """Return ``x`` without its axes of length one, or without those named."""
+    if axis is None:
+        return xp.reshape(x, tuple(n for n in x.shape if n != 1))
+    axes = {normal_axis(a, x.ndim) for a in ((axis,) if isinstance(axis, int) else axis)}
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ShapeError(f"squeeze: axis {a} of shape {tuple(x.shape)} has length {x.shape[a]}, not 1")
+    return xp.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+defvjp(squeeze, lambda g, _y, x, axis=None: reshape(g, x.shape))
+
+
+@primitive(symbol="astype", latex="{0}", linear=True)
+def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
+    """Return a copy of ``x`` in another dtype; the gradient comes back in the dtype of ``x``."""
+    return xp.astype(x, xp.dtype(dtype) if hasattr(xp, "ufunc") else dtype)
+
+
+defvjp(astype, lambda g, _y, x, dtype: astype(g, x.dtype))
+
+
+@primitive(symbol="concatenate", latex=r"\operatorname{{concatenate}}({0}, \dots)", linear=True)
+def concatenate(xp: Any, *arrays: Any, axis: int | None = 0) -> Any:
+    """Return a sequence of arrays joined along an axis that exists; flattened first if ``axis`` is None.
+
+    >>> concatenate([[1.0, 2.0], [3.0]])
+    array([1., 2., 3.])
+    """
+    return xp.concat(arrays, axis=axis)
+
+
+def _concatenate_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int | None = 0) -> Any:
+    x = _arrays[argnum]
+    if axis is None:
+        start = sum(a.size for a in _arrays[:argnum])
+        return reshape(g[start : start + x.size], x.shape)
+    axis %= x.ndim
+    start = sum(a.shape[axis] for a in _arrays[:argnum])
+    return g[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)]
+
+
+defvjp_argnum(concatenate, _concatenate_vjp)
+
+
+@primitive(symbol="stack", latex=r"\operatorname{{stack}}({0}, \dots)", linear=True)
+def stack(xp: Any, *arrays: Any, axis: int = 0) -> Any:
+    """Return a sequence of arrays of one shape, joined along a new axis.
+
+    >>> stack([1.0, 2.0])
+    array([1., 2.])
+    """
+    return xp.stack(arrays, axis=axis)
+
+
+def _stack_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int = 0) -> Any:
+    return g[(slice(None),) * (axis % g.ndim) + (argnum,)]
+
+
+defvjp_argnum(stack, _stack_vjp)

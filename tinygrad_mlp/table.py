@@ -1,0 +1,434 @@
+"""The op table: every operation once, with its forward rule, its derivatives, and what pictures and formulas call it.
+
+An op is a forward rule and, per operand, a vjp::
+
+    @primitive(symbol="log", latex=r"\\log {0}", elementwise=True, domain=(0.1, 4.0))
+    def log(xp, x):
+        return xp.log(x)
+
+    defvjp(log, lambda g, y, x: divide(g, x))
+
+``xp`` is the namespace of the operands (``arrays.py``). Operands stand before a ``/``, or have no default; what follows is a
+parameter. A forward rule may branch on shapes and dtypes, never on values.
+
+A vjp gets the cotangent ``g`` of the output, the output ``y``, and the operands; it is written with ops and operators, so that it runs
+on arrays and on nodes alike. **A rule names an operand whose values it does not read with a leading underscore** (its shape
+and dtype may be read): such an operand may be overwritten before ``backward()``, and such a constant is not copied.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import NoneType
+from typing import Any, overload
+
+import numpy as np
+
+from tinygrad_mlp import scalars
+from tinygrad_mlp.arrays import NUMPY, as_payload, freeze, is_floating, namespace
+from tinygrad_mlp.errors import (
+    AxisError,
+    DTypeError,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    TinygradError,
+    UnsupportedError,
+)
+from tinygrad_mlp.graph import (
+    EVERYTHING,
+    GRADIENTS,
+    NO_PARAMS,
+    NODE_CLASSES,
+    NODES,
+    SOURCES,
+    Meta,
+    clock,
+    mode,
+    new,
+    user_line,
+    wrap,
+)
+
+OPS: dict[str, "Op"] = {}
+ndarray = np.ndarray
+NUMBERS = frozenset((float, int, bool, NoneType))
+VARIADIC: tuple[tuple[str, Any], ...] = (("arrays", None),)  # the operands of an op that takes a sequence
+Rule = Callable[..., Any]
+
+
+class Op:
+    """One row of the table; call it on raw values to compute, on nodes to record as well.
+
+    Attributes:
+        name, symbol, latex: what messages, pictures and formulas print; ``{0}`` stands for the first operand.
+        forward: ``forward(xp, *operands, **params)``; with ``saves`` it returns ``(y, saved)``.
+        arity: the number of operands; None where the op takes a sequence of them.
+        elementwise: operands broadcast against each other, and a vjp is summed back to its operand's shape.
+        linear: linear in all operands jointly, so that the jvp is the op applied to the tangents.
+        scalars: the forward rule also runs on Python floats.
+        view: the result may share its operand's memory.
+        random: the result depends on a generator among the params; its node keeps the op also where no gradient flows.
+        domain: an interval in which the op is smooth and its numbers are harmless, for tests.
+        vjps, joint_vjp, argnum_vjp, jvps: the derivatives; see ``defvjp``, ``defvjps``, ``defvjp_argnum``, ``defjvp``.
+        reads: per operand that wants a gradient, whether its rule reads the values of each operand.
+    """
+
+    def __init__(
+        self,
+        forward: Rule,
+        *,
+        symbol: str = "",
+        latex: str = "",
+        elementwise: bool = False,
+        linear: bool = False,
+        scalars: bool | None = None,
+        saves: bool = False,
+        view: bool = False,
+        random: bool = False,
+        differentiable: bool = True,
+        domain: tuple[float, float] = (-2.0, 2.0),
+        explain: Callable[..., str] | None = None,
+    ) -> None:
+        """Make a row of ``forward``; ``primitive`` does so and enters it in the table."""
+        self.forward = forward
+        self.name = self.__name__ = self.__qualname__ = forward.__name__
+        self.__doc__ = forward.__doc__
+        self.__module__ = forward.__module__
+        self.symbol = symbol or self.name
+        self.latex = latex
+        self.elementwise = elementwise
+        self.linear = linear
+        self.scalars = elementwise if scalars is None else scalars
+        self.saves = saves
+        self.view = view
+        self.random = random
+        self.differentiable = differentiable
+        self.domain = domain
+        self.explain = explain
+        self.operands, self.param_names, self.positional = _signature(forward)
+        self.arity = None if self.operands is VARIADIC else len(self.operands)
+        self.vjps: tuple[Rule | None, ...] = ()
+        self.joint_vjp: Rule | None = None
+        self.argnum_vjp: Rule | None = None
+        self.jvps: tuple[Rule | None, ...] = ()
+        self.reads: tuple[tuple[bool, ...], ...] = ((True,) * (self.arity or 1),) * (self.arity or 1)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> Any:
+        return _op_named, (self.name,)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The signature that a caller sees: the forward rule's without ``xp``."""
+        signature = inspect.signature(self.forward)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Compute, and record if an operand is a node that requires a gradient."""
+        return self.apply(*self.bind(args, params))
+
+    def bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the operands and the params of a call as one would write it in Python."""
+        if self.arity is None:
+            if not args or not isinstance(args[0], Sequence):
+                raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
+            operands, rest = list(args[0]), args[1:]
+        else:
+            operands, rest = list(args[: self.arity]), args[self.arity :]
+            for name, default in self.operands[len(operands) :]:
+                if name not in params and default is inspect.Parameter.empty:
+                    raise DTypeError(f"{self.name}: operand {name!r} is missing")
+                operands.append(params.pop(name, default))
+        if len(rest) > len(self.positional):
+            most = len(self.operands) + len(self.positional)
+            raise DTypeError(f"{self.name}: takes at most {most} arguments by position, {len(args)} were given")
+        if rest:
+            params = {**dict(zip(self.positional, rest, strict=False)), **params}
+        return tuple(operands), params
+
+    def apply(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Compute on operands of any kind, and record; the specialised calls below leave to it all that is not common."""
+        values = []
+        common = True
+        found = tracked = False
+        for x in inputs:
+            if type(x) in NODES:
+                found = True
+                if x.requires_grad:
+                    tracked = True
+                value = x._data
+            else:
+                value = as_payload(x)
+            if type(value) is not ndarray:
+                common = False
+            values.append(value)
+        xp = NUMPY if common and values else self._prepare(values, found)
+        y, saved = self._run(xp, values, params)
+        if not found and not self.random:
+            return y
+        if self.view or (type(y) is ndarray and (y.base is not None or any(y is v for v in values))):
+            y = self._owned(y, values)
+        return self._record(wrap(y), inputs, values, params, saved, tracked)
+
+    def _record(
+        self, node: Any, inputs: Sequence[Any], values: Sequence[Any], params: dict[str, Any], saved: Any, tracked: bool
+    ) -> Any:
+        """Return ``node`` with its history, as far as the recording mode asks for one."""
+        what = mode()
+        tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._data)
+        if not tracked and not self.random and what & EVERYTHING != EVERYTHING:
+            if self.view and type(node._data) is ndarray and node._data.base is not None:
+                node._data = node._data.copy()  # a view whose base is not recorded could not be guarded
+            return node
+        kept = list(inputs)
+        for i, x in enumerate(inputs):
+            if type(x) not in NODES:
+                kept[i] = value = values[i]
+                if type(value) not in NUMBERS and self.is_read(i, inputs):
+                    kept[i] = freeze(value)
+        node.op = self
+        node.requires_grad = tracked
+        node.set_inputs(tuple(kept))
+        node.meta = Meta(params, source=user_line()) if what & SOURCES else params or None
+        if saved is not None:
+            node.saved = saved
+        return node
+
+    def is_read(self, i: int, inputs: Sequence[Any]) -> bool:
+        """Return whether the values of operand ``i`` are read by the rule of an operand that wants a gradient."""
+        if self.argnum_vjp is not None:
+            return self.reads[0][0]
+        if self.joint_vjp is not None:
+            return self.reads[0][i]
+        return any(row[i] for x, row in zip(inputs, self.reads, strict=False) if type(x) in NODES and x.requires_grad)
+
+    def _prepare(self, values: list[Any], found: bool) -> Any:
+        """Return the namespace, after giving ``values`` the forms that the forward rule takes."""
+        if found and not any(type(v) is ndarray for v in values):
+            values[:] = [v.item() if isinstance(v, np.generic) else v for v in values]  # a Value stays a Value
+        xp = namespace(*values)
+        if not self.scalars and xp in (scalars, NUMPY):
+            floating = next((v.dtype for v in values if type(v) is ndarray and v.dtype.kind == "f"), None)
+            for i, v in enumerate(values):
+                if type(v) is float or type(v) is int:
+                    values[i] = np.asarray(v, floating if type(v) is float else None)  # a number never widens
+            xp = NUMPY
+        return xp
+
+    def _run(self, xp: Any, values: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the output and what the rule saved for its vjp; a failure names the op and the shapes."""
+        if xp.apply is not None:
+            return xp.apply(self, values, params), None
+        try:
+            y = self.forward(xp, *values, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.failure(values, params, error) from error
+        return y if self.saves else (y, None)
+
+    def _owned(self, y: Any, values: Sequence[Any]) -> Any:
+        """Return ``y``, copied where a rule returned its operand, or a view of it without being declared a view."""
+        if type(y) is ndarray and any(type(v) is ndarray and (y is v or np.may_share_memory(y, v)) for v in values):
+            return y[...] if self.view else y.copy()
+        return y
+
+    def failure(self, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
+        """Return the error to raise where the forward rule failed on ``values``: it names the op, shapes and remedy."""
+        if isinstance(error, TinygradError):
+            return error
+        unknown = [key for key in params if key not in self.param_names]
+        if unknown:
+            known = ", ".join(self.param_names) or "none"
+            return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} (it takes: {known})")
+        text = self.explain(*values, **params) if self.explain is not None else ""
+        if not text:
+            shapes = [tuple(v.shape) for v in values if hasattr(v, "shape")]
+            if self.elementwise and len(set(shapes)) > 1:
+                text = f"{self.name}: shapes {' and '.join(map(str, shapes))} do not broadcast"
+            else:
+                text = f"{self.name} of {', '.join(map(str, shapes)) or 'numbers'}: {error}"
+        kind: type[Exception] = DTypeError
+        if isinstance(error, np.exceptions.AxisError):
+            kind = AxisError
+        elif isinstance(error, IndexError):
+            kind = IndexingError
+        elif isinstance(error, ValueError):
+            kind = ShapeError
+        return kind(text)
+
+
+class UnaryOp(Op):
+    """An op of one operand, with a short path for an array that requires a gradient."""
+
+    def __call__(self, x: Any, *args: Any, **params: Any) -> Any:
+        """Compute, and record if ``x`` is a node that requires a gradient."""
+        if args:
+            (x,), params = self.bind((x, *args), params)
+        if type(x) not in NODES or type(x._data) is not ndarray or mode() != GRADIENTS or not x.requires_grad:
+            return self.apply((x,), params)
+        y, saved = self._run(NUMPY, (x._data,), params)
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        elif y.base is not None or y is x._data:
+            y = self._owned(y, (x._data,))
+        if y.dtype.kind != "f" or not self.differentiable:
+            return wrap(y)
+        node = new(NODE_CLASSES[ndarray])
+        node._data = y
+        node._grad = None
+        node.meta = params or None
+        node.op = self
+        node.requires_grad = True
+        node.tick = clock[0]
+        node.inputs = (x,)
+        node.saved = saved
+        return node
+
+
+class BinaryOp(Op):
+    """An op of two operands and no parameters, with a short path for arrays that require a gradient."""
+
+    def __call__(self, a: Any, b: Any) -> Any:  # type: ignore[override]  # the operators are called with two operands
+        """Compute, and record if an operand is a node that requires a gradient."""
+        va, vb = a, b
+        tracked = False
+        if type(a) in NODES:
+            va = a._data
+            tracked = a.requires_grad
+        if type(b) in NODES:
+            vb = b._data
+            tracked = tracked or b.requires_grad
+        arrays = (type(va) is ndarray) + (type(vb) is ndarray)
+        if not arrays or (arrays == 1 and type(va) is not float and type(vb) is not float):
+            return self.apply((a, b), NO_PARAMS)
+        if not tracked or mode() != GRADIENTS or not self.differentiable:
+            return self.apply((a, b), NO_PARAMS)
+        if va is a and type(a) is ndarray:
+            if a.dtype.kind not in "fiub":
+                return self.apply((a, b), NO_PARAMS)
+            a = freeze(a) if self.reads[1][0] else a
+        elif vb is b and type(b) is ndarray:
+            if b.dtype.kind not in "fiub":
+                return self.apply((a, b), NO_PARAMS)
+            b = freeze(b) if self.reads[0][1] else b
+        y, _ = self._run(NUMPY, (va, vb), NO_PARAMS)
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        elif y.base is not None or y is va or y is vb:
+            y = self._owned(y, (va, vb))
+        node = new(NODE_CLASSES[ndarray])
+        node._data = y
+        node._grad = node.meta = node.saved = None
+        node.op = self
+        node.requires_grad = True
+        node.tick = clock[0]
+        node.inputs = (a, b)
+        return node
+
+
+def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the operands of a forward rule with their defaults, its params, and the params that may go by position."""
+    parameters = list(inspect.signature(forward).parameters.values())
+    if not parameters or parameters[0].name != "xp":
+        raise TinygradError(f"{forward.__name__}: a forward rule takes the namespace first, and calls it xp")
+    kinds = inspect.Parameter
+    rest = [p for p in parameters[1:] if p.kind is not kinds.VAR_POSITIONAL]
+    operands: tuple[tuple[str, Any], ...]
+    if len(rest) < len(parameters) - 1:
+        operands = VARIADIC
+    elif any(p.kind is kinds.POSITIONAL_ONLY for p in rest):
+        operands = tuple((p.name, p.default) for p in rest if p.kind is kinds.POSITIONAL_ONLY)
+    else:
+        operands = tuple((p.name, p.default) for p in rest if p.default is p.empty and p.kind is not kinds.KEYWORD_ONLY)
+    names = dict(operands)
+    params = [p for p in rest if p.name not in names]
+    return operands, tuple(p.name for p in params), tuple(p.name for p in params if p.kind is not kinds.KEYWORD_ONLY)
+
+
+def _op_named(name: str) -> Op:
+    """Return the op, for pickle and copy."""
+    return OPS[name]
+
+
+@overload
+def primitive(forward: Rule) -> Op: ...
+@overload
+def primitive(**properties: Any) -> Callable[[Rule], Op]: ...
+def primitive(forward: Rule | None = None, **properties: Any) -> Any:
+    """Return the op whose forward rule is decorated, and enter it in the table.
+
+    Args:
+        forward: ``forward(xp, *operands, **params)``.
+        **properties: symbol, latex, elementwise, linear, scalars, saves, view, random, differentiable, domain, explain;
+            see ``Op``.
+
+    >>> @primitive(symbol="³", elementwise=True)
+    ... def cube(xp, x):
+    ...     return x * x * x
+    >>> defvjp(cube, lambda g, y, x: 3 * g * x * x)
+    >>> cube(2.0)
+    8.0
+
+    Raises:
+        TinygradError: The rule does not take ``xp`` first, or an op of another module has the name.
+    """
+    if forward is None:
+        return lambda rule: primitive(rule, **properties)  # type: ignore[call-overload]
+    operands, params, _ = _signature(forward)
+    required = all(default is inspect.Parameter.empty for _, default in operands)
+    kind = Op
+    if operands is not VARIADIC and len(operands) == 1 and required:
+        kind = UnaryOp
+    elif len(operands) == 2 and required and not params and not properties.get("saves"):
+        kind = BinaryOp
+    op = kind(forward, **properties)
+    if op.name in OPS and OPS[op.name].__module__ != op.__module__:
+        raise TinygradError(f"primitive: the table has an op {op.name!r} already: choose another name")
+    OPS[op.name] = op
+    return op
+
+
+def _reads(rule: Rule | None, skip: int, arity: int) -> tuple[bool, ...]:
+    """Return which operands a rule reads: those that it does not name with a leading underscore."""
+    code = getattr(rule, "__code__", None)
+    if code is None:
+        return (rule is not None,) * arity
+    names = list(code.co_varnames[skip : code.co_argcount])
+    if code.co_flags & inspect.CO_VARARGS:
+        names += [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]] * arity
+    return tuple(not names[i].startswith("_") for i in range(arity))
+
+
+def defvjp(op: Op, *rules: Rule | None) -> None:
+    """Register the vjp of each operand: ``rule(g, y, *operands, **params)``; None where there is no derivative.
+
+    An operand whose values the rule does not read is named with a leading underscore in the rule.
+    """
+    if len(rules) != op.arity:
+        raise GradientError(f"defvjp: {op.name} has {op.arity} operands, and {len(rules)} rules were given")
+    op.vjps = rules
+    op.reads = tuple(_reads(rule, 2, len(rules)) for rule in rules)
+
+
+def defvjps(op: Op, rule: Rule) -> None:
+    """Register one rule for all operands: ``rule(wanted, g, y, *operands, saved, **params)`` returns a gradient for each.
+
+    ``wanted`` says for each operand whether it needs one; ``saved`` is what the forward rule saved, or None where the gradient
+    is itself recorded, and then the rule recomputes it through ops.
+    """
+    op.joint_vjp = rule
+    op.reads = (_reads(rule, 3, op.arity or 1),)
+
+
+def defvjp_argnum(op: Op, rule: Rule) -> None:
+    """Register the vjp of an op that takes a sequence: ``rule(argnum, g, y, *operands, **params)``."""
+    op.argnum_vjp = rule
+    op.reads = (_reads(rule, 3, 1),)
+
+
+def defjvp(op: Op, *rules: Rule | None) -> None:
+    """Register the jvp of each operand, ``rule(t, y, *operands, **params)``; without it the jvp is derived from the vjp."""
+    if len(rules) != op.arity:
+        raise GradientError(f"defjvp: {op.name} has {op.arity} operands, and {len(rules)} rules were given")
+    op.jvps = rules
