@@ -1,0 +1,354 @@
+"""Reverse accumulation: the gradient of one node in all nodes before it, by the chain rule.
+
+``cotangents`` is the whole of it, for arrays, floats and nodes alike; ``backward`` stores the result on the leaves. A graph that is floats
+throughout takes a shorter way with the rules of the commonest ops written out (tested equal to the table).
+"""
+
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.arrays import Guarded, is_floating, namespace, thaw
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, StaleError
+from tinygrad_mlp.graph import (
+    EVERYTHING,
+    GRADIENTS,
+    NODE_CLASSES,
+    NODES,
+    Node,
+    clock,
+    mode,
+    recording,
+    toposort,
+    wrap,
+)
+from tinygrad_mlp.ops.elementwise import add, affine, divide, multiply, negative, power, subtract
+from tinygrad_mlp.ops.shaping import astype, sum_to
+from tinygrad_mlp.scalars import divide as float_divide
+from tinygrad_mlp.scalars import power as float_power
+from tinygrad_mlp.table import OPS, Op
+
+ndarray = np.ndarray
+
+
+def cotangents(
+    root: Node,
+    seed: Any = None,
+    *,
+    to: Iterable[Node] | None = None,
+    keep: bool = False,
+    create_graph: bool = False,
+) -> dict[Node, Any]:
+    """Return the gradient of ``sum(seed * root)`` in each leaf that it depends on.
+
+    Args:
+        root: The node to differentiate.
+        seed: Its cotangent, of its shape; 1 by default, if it has one element.
+        to: Nodes to differentiate in, instead of the leaves; the search stops at them.
+        keep: Return the gradients of interior tensors too (those of interior floats always come).
+        create_graph: Compute on nodes, so that the gradients are a graph themselves.
+
+    Raises:
+        GradientError: No gradient is defined: an op without a vjp, or a root that does not depend on anything.
+        StaleError: An operand that a rule reads was overwritten after its use.
+    """
+    ends = frozenset(to or ())
+    grads: dict[Node, Any] = {root: initial_seed(root, seed)}
+    found: dict[Node, Any] = {}
+    with np.errstate(all="ignore"), recording(mode() | GRADIENTS) if create_graph else nullcontext():
+        for node in toposort(root, ends):
+            g = grads.pop(node)
+            if keep or node.op is None or node in ends or type(node._data) is float:
+                found[node] = g
+            if node.op is None or node in ends:
+                continue
+            for x, c in contributions(node, g, create_graph):
+                grads[x] = grads[x] + c if x in grads else c
+    return found
+
+
+def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[Node, Any]]:
+    """Return each input of ``node`` that wants a gradient, with what its vjp gives for the cotangent ``g``."""
+    op, inputs = node.op, node.inputs
+    if node.tick != clock[0]:
+        check_fresh(node)
+    wanted = [type(x) in NODES and x.requires_grad for x in inputs]
+    if create_graph:
+        y: Any = node
+        values: list[Any] = [thaw(x) if type(x) is Guarded else x for x in inputs]
+    else:
+        y = node._data
+        values = [x._data if type(x) in NODES else thaw(x) if type(x) is Guarded else x for x in inputs]
+        if not op.scalars:
+            values = [np.asarray(v) if type(v) is float else v for v in values]
+    cts: Sequence[Any] | None = None
+    if op.joint_vjp is not None:
+        saved = None if create_graph or not op.saves else node.saved  # type: ignore[attr-defined]
+        cts = op.joint_vjp(wanted, g, y, *values, saved=saved, **node.params)
+    found = []
+    for i, x in enumerate(inputs):
+        if wanted[i]:
+            c = cts[i] if cts is not None else _edge(op, i, g, y, values, node.params)
+            d = x._data
+            if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
+                c = _fit(op, c, d)
+            found.append((x, c))
+    return found
+
+
+def _edge(op: Op, i: int, g: Any, y: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Return the gradient that operand ``i`` gets from its own rule."""
+    if op.argnum_vjp is not None:
+        return op.argnum_vjp(i, g, y, *values, **params)
+    rule = op.vjps[i] if i < len(op.vjps) else None
+    if rule is None:
+        raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
+    return rule(g, y, *values, **params)
+
+
+def _fit(op: Op, c: Any, d: Any) -> Any:
+    """Return the cotangent ``c`` in the shape and dtype of its operand ``d``.
+
+    Only an elementwise op's is summed down to the operand's shape: there a difference means broadcasting, elsewhere a wrong rule.
+    """
+    if c is None:
+        raise GradientError(f"{op.name}: its vjp returned None for an operand that requires a gradient")
+    shape = tuple(getattr(d, "shape", ()))
+    if tuple(getattr(c, "shape", ())) != shape:
+        if not op.elementwise:
+            raise ShapeError(f"{op.name}: its vjp returned shape {tuple(c.shape)} for an operand of shape {shape}")
+        c = sum_to(c, shape=shape)
+    if type(c) in NODES:
+        return astype(c, dtype=d.dtype) if hasattr(d, "dtype") and c.dtype != d.dtype else c
+    if type(d) is float:
+        return float(c)
+    if type(d) is ndarray:
+        return np.asarray(c, d.dtype)
+    return c
+
+
+def initial_seed(root: Node, seed: Any) -> Any:
+    """Return the cotangent to start from, in the shape and dtype of ``root``.
+
+    Raises:
+        GradientError: ``root`` requires no gradient, or has several elements and no seed is given.
+        ShapeError: The seed has another shape.
+    """
+    y = root._data
+    if not root.requires_grad:
+        why = "it is an integer" if not is_floating(y) else "no operand requires a gradient, or it was made under no_grad"
+        raise GradientError(f"backward: this {type(root).__name__} has no gradient: {why}")
+    shape = tuple(getattr(y, "shape", ()))
+    if seed is None:
+        if getattr(y, "size", 1) != 1:
+            raise GradientError(
+                f"backward: the output has shape {shape}; only a scalar has a gradient without a seed: "
+                "reduce it, for example with .sum(), or pass seed= of its shape"
+            )
+        return 1.0 if type(y) is float else y * 0 + 1 if type(y) is not ndarray else np.ones(y.shape, y.dtype)
+    if type(seed) in NODES:
+        given: Any = tuple(seed.shape)
+    else:
+        seed = seed if type(y) is not ndarray else np.asarray(seed)
+        if type(seed) is ndarray and seed.dtype.kind not in "fiub":
+            raise DTypeError(f"backward: the seed has dtype {seed.dtype}, not a real one")
+        given = tuple(getattr(seed, "shape", ()))
+    if given != shape:
+        raise ShapeError(f"backward: the seed has shape {given}, the output {shape}")
+    if type(seed) in NODES:
+        return seed
+    return float(seed) if type(y) is float else seed.astype(y.dtype) if type(y) is ndarray else seed
+
+
+def check_fresh(node: Node) -> None:
+    """Raise ``StaleError`` if an operand that a rule of ``node`` reads was overwritten after ``node`` was made."""
+    for i, x in enumerate(node.inputs):
+        if type(x) in NODES:
+            base = x
+            while base.op is not None and base.op.view:
+                base = base.inputs[0]
+            if base.tick > node.tick and node.op.is_read(i, node.inputs):
+                name = f" {base.name!r}" if base.name else ""
+                line = f" at {node.source}" if node.source else ""
+                raise StaleError(
+                    f"{node.op.name}{line}: its operand {i}{name} was overwritten after its use, so the gradient would be wrong: "
+                    "call backward() before changing data, or compute the output again"
+                )
+
+
+def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: bool = False) -> None:
+    """Add the gradient of ``root`` in each leaf to its ``.grad``.
+
+    Args:
+        root: The node to differentiate.
+        seed: The cotangent of ``root``; needed where it has more than one element.
+        keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too; interior ``Value`` nodes always have one.
+        create_graph: Make every ``.grad`` a node, which can be differentiated again.
+    """
+    if keep not in ("leaves", "all"):
+        raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
+    scalar = NODE_CLASSES[float]
+    if type(root) is scalar and not create_graph and root.requires_grad and mode() & EVERYTHING != EVERYTHING:
+        plan = _float_order(root)
+        if plan is not None:
+            _float_backward(root, initial_seed(root, seed), *plan)
+            return
+    found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
+    for node in found:
+        g = found[node]
+        if create_graph:
+            g = g if type(g) in NODES else wrap(g)
+        elif type(g) is not ndarray:
+            g = g if type(g) is float else namespace(g).asarray(g, copy=True)
+        elif g.base is not None or _references(g) > _UNSHARED:
+            g = g.copy()
+        old = node._grad if node.op is None else None
+        if old is not None:
+            g = (old if create_graph or type(old) not in NODES else old._data) + g
+        node._grad = g
+
+
+def _references(array: Any) -> int:
+    """Return how many references to ``array`` exist, in a way that depends only on how the caller holds it."""
+    return sys.getrefcount(array)
+
+
+def _unshared() -> int:
+    """Return ``_references`` of an array that only a dict and one local variable hold, as in ``backward``."""
+    probe = {0: np.empty(0)}
+    g = None
+    for key in probe:
+        g = probe[key]
+    return _references(g)
+
+
+_UNSHARED = _unshared()
+
+# ----------------------------------------------------------------------------------------- graphs that are floats throughout
+
+
+def _float_order(root: Node) -> tuple[list[Any], list[Any]] | None:
+    """Return the interior nodes, each before its inputs, and the leaves; None if the graph also has tensors."""
+    kind = type(root)
+    order: list[Any] = []
+    leaves: list[Any] = []
+    seen: set[Node] = set()
+    stack: list[Any] = [root]
+    push, pop, out, see, leaf = stack.append, stack.pop, order.append, seen.add, leaves.append
+    while stack:
+        node = pop()
+        if node is None:
+            out(pop())
+            continue
+        if node in seen:
+            continue
+        see(node)
+        a, b = node.a, node.b
+        if a is None:
+            leaf(node)
+            continue
+        push(node)
+        push(None)
+        for x in a if type(a) is tuple else (a, b):
+            if type(x) is kind:
+                if x.a is not None:
+                    push(x)
+                elif x not in seen:
+                    see(x)
+                    leaf(x)
+            elif type(x) in NODES or type(x) is ndarray:
+                return None
+        if stack[-1] is None:  # nothing to do first
+            pop()
+            out(pop())
+    order.reverse()
+    return order, leaves
+
+
+def _float_backward(root: Any, seed: float, order: list[Any], leaves: list[Any]) -> None:
+    """Sweep over ``order`` with the gradients kept in the nodes; leaves get theirs added at the end, or back on failure."""
+    with _float_lock:
+        before = [leaf._grad for leaf in leaves]
+        done = False
+        try:
+            for node in order:
+                node._grad = 0.0
+            for leaf in leaves:
+                leaf._grad = 0.0
+            root._grad = seed
+            with np.errstate(all="ignore"):
+                _float_sweep(order, type(root))
+            done = True
+        finally:
+            for leaf, old in zip(leaves, before, strict=True):
+                if not done or not leaf.requires_grad:
+                    leaf._grad = old
+                elif old is not None:
+                    leaf._grad = old + leaf._grad
+
+
+_float_lock = threading.Lock()  # the nodes themselves hold the sums, and threads may share leaves
+
+
+def _float_sweep(order: list[Any], kind: type) -> None:
+    """Push each node's gradient to its operands, with the rules of the table written out for the commonest ops."""
+    now = clock[0]
+    relu = OPS["relu"]
+    for node in order:
+        op, g, a, b = node.op, node._grad, node.a, node.b
+        if node.tick != now:
+            check_fresh(node)
+        if op is multiply:
+            if type(a) is kind:
+                if type(b) is kind:
+                    a._grad += g * b._data
+                    b._grad += g * a._data
+                else:
+                    a._grad += g * b
+            else:
+                b._grad += g * a
+        elif op is add:
+            if type(a) is kind:
+                a._grad += g
+            if type(b) is kind:
+                b._grad += g
+        elif op is relu:
+            if node._data > 0:
+                a._grad += g
+        elif op is affine:
+            _float_affine(a, g, kind)
+        elif op is subtract:
+            if type(a) is kind:
+                a._grad += g
+            if type(b) is kind:
+                b._grad -= g
+        elif op is negative:
+            a._grad -= g
+        elif op is power and type(b) is not kind:
+            if b:
+                a._grad += g * (b * float_power(a._data, b - 1))
+        elif op is divide and type(b) is not kind:
+            a._grad += float_divide(g, b)
+        else:
+            for x, c in contributions(node, g):
+                x._grad += c
+
+
+def _float_affine(inputs: tuple[Any, ...], g: float, kind: type) -> None:
+    """Push ``g`` to the operands of one ``affine`` node."""
+    n = len(inputs) // 2
+    for w, x in zip(inputs[:n], inputs[n:-1], strict=True):
+        if type(w) is kind:
+            if type(x) is kind:
+                w._grad += g * x._data
+                x._grad += g * w._data
+            else:
+                w._grad += g * x
+        elif type(x) is kind:
+            x._grad += g * w
+    if type(inputs[-1]) is kind:
+        inputs[-1]._grad += g

@@ -1,0 +1,189 @@
+"""NumPy's functions on nodes: which op records each, which work on the numbers alone, and a refusal by name for the rest."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import ops
+from tinygrad_mlp.errors import TracingError, UnsupportedError
+from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+
+UFUNCS: dict[Any, Callable[..., Any]] = {
+    np.abs: ops.abs,
+    np.add: ops.add,
+    np.cos: ops.cos,
+    np.divide: ops.divide,
+    np.equal: ops.equal,
+    np.exp: ops.exp,
+    np.expm1: ops.expm1,
+    np.greater: ops.greater,
+    np.greater_equal: ops.greater_equal,
+    np.isfinite: ops.isfinite,
+    np.isinf: ops.isinf,
+    np.isnan: ops.isnan,
+    np.less: ops.less,
+    np.less_equal: ops.less_equal,
+    np.log: ops.log,
+    np.log1p: ops.log1p,
+    np.logical_and: ops.logical_and,
+    np.logical_not: ops.logical_not,
+    np.logical_or: ops.logical_or,
+    np.logical_xor: ops.logical_xor,
+    np.matmul: ops.matmul,
+    np.maximum: ops.maximum,
+    np.minimum: ops.minimum,
+    np.multiply: ops.multiply,
+    np.negative: ops.negative,
+    np.not_equal: ops.not_equal,
+    np.positive: ops.identity,
+    np.power: ops.power,
+    np.sign: ops.sign,
+    np.sin: ops.sin,
+    np.sqrt: ops.sqrt,
+    np.square: ops.square,
+    np.subtract: ops.subtract,
+    np.tanh: ops.tanh,
+}
+
+REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.argmax: ops.argmax,
+    np.argmin: ops.argmin,
+    np.astype: ops.astype,
+    np.broadcast_to: ops.broadcast_to,
+    np.clip: ops.clip,
+    np.concatenate: ops.concatenate,
+    np.copy: ops.identity,
+    np.expand_dims: ops.expand_dims,
+    np.max: ops.max,
+    np.mean: ops.mean,
+    np.min: ops.min,
+    np.reshape: ops.reshape,
+    np.squeeze: ops.squeeze,
+    np.stack: ops.stack,
+    np.sum: ops.sum,
+    np.swapaxes: ops.swapaxes,
+    np.transpose: ops.transpose,
+    np.var: ops.var,
+    np.where: ops.where,
+}
+
+ON_VALUES = frozenset(
+    {
+        np.allclose,
+        np.array2string,
+        np.array_equal,
+        np.array_repr,
+        np.array_str,
+        np.count_nonzero,
+        np.empty_like,
+        np.full_like,
+        np.iscomplexobj,
+        np.isclose,
+        np.isrealobj,
+        np.ndim,
+        np.ones_like,
+        np.result_type,
+        np.shape,
+        np.size,
+        np.zeros_like,
+    }
+)
+
+# NumPy's names for our params, and what it passes where the caller gave nothing.
+RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
+
+
+def refuse_while_tracing(what: str) -> None:
+    """Raise ``TracingError`` if a function is being traced: only its graph is known, no number."""
+    if mode() & EVERYTHING == EVERYTHING:
+        raise TracingError(
+            f"{what} reads a value while a function is traced, at {user_line()}: "
+            "use tg.where instead of `if`, or compute it outside"
+        )
+
+
+def array_ufunc(kind: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a ufunc gives on nodes of class ``kind``, recorded.
+
+    Raises:
+        UnsupportedError: There is no op for the ufunc, or an argument is not supported; both are named.
+    """
+    if method == "reduce" and ufunc in REDUCTIONS:
+        kwargs = {"axis": 0, **kwargs}
+        return numpy_call(f"np.{ufunc.__name__}.reduce", np.sum, REDUCTIONS[ufunc], inputs, kwargs)
+    op = UFUNCS.get(ufunc)
+    if op is None or method != "__call__":
+        call = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
+        raise UnsupportedError(f"np.{call} of a {kind} is not recorded here; use .data for the numbers alone")
+    if kwargs.get("out") is not None:
+        raise UnsupportedError(f"np.{ufunc.__name__}: out= would write a {kind} into an array and lose its gradient")
+    for name, value in kwargs.items():
+        if not (name == "where" and value is True):
+            raise UnsupportedError(f"np.{ufunc.__name__}: {name}= is not supported on a {kind}")
+    return op(*inputs)
+
+
+def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a function of NumPy gives on nodes of class ``kind``: recorded, or on their values if it has no derivative.
+
+    Raises:
+        UnsupportedError: There is no op for the function, or an argument is not supported; both are named.
+    """
+    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
+    if func in ON_VALUES:
+        refuse_while_tracing(name)
+        return func(*_values(args), **dict(zip(kwargs, _values(tuple(kwargs.values())), strict=True)))
+    op = FUNCTIONS.get(func)
+    if op is None:
+        raise UnsupportedError(f"{name} of a {kind} is not recorded here; use .data for the numbers alone")
+    return numpy_call(name, func, op, args, kwargs)
+
+
+def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return ``op`` of NumPy's arguments: those by position under NumPy's names, those that mean nothing left out."""
+    signature = _signature(func)
+    n = op.arity or 1
+    given = dict(kwargs)
+    if signature is not None:
+        names = list(signature)
+        given = {**dict(zip(names[n:], args[n:], strict=False)), **given}
+        operands = list(args[:n])
+        for own, known in zip(names[len(operands) : n], range(n), strict=False):
+            if own in given and known >= 0 and len(operands) < n and own not in op.param_names:
+                operands.append(given.pop(own))
+    else:
+        operands = list(args)
+    params = {}
+    for key, value in given.items():
+        if value is np._NoValue or (value is None and key in ("out", "dtype", "initial", "where", "mean")):
+            continue
+        if key == "where" and value is True:
+            continue
+        own = RENAMED.get(key, key)
+        if own == "order" and value in ("C", "K"):
+            continue
+        if own not in op.param_names and own not in dict(op.operands):
+            raise UnsupportedError(f"{name}: {key}= is not supported here")
+        params[own] = value
+    return op(*operands, **params)
+
+
+@cache
+def _signature(func: Any) -> tuple[str, ...] | None:
+    """Return the parameter names of a function of NumPy; None for the few written in C that tell none."""
+    try:
+        return tuple(inspect.signature(func).parameters)
+    except ValueError:
+        return None
+
+
+def _values(args: tuple[Any, ...]) -> list[Any]:
+    """Return arguments with their nodes replaced by the numbers in them."""
+    return [
+        x._data if type(x) in NODES else type(x)(_values(tuple(x))) if type(x) in (list, tuple) else x for x in args
+    ]

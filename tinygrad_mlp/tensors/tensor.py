@@ -1,0 +1,264 @@
+"""Tensor: an array in a graph."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import ops
+from tinygrad_mlp.arrays import as_payload, is_floating, namespace
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
+from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, tick
+from tinygrad_mlp.ops.indexing import plain_index
+from tinygrad_mlp.tensors.operators import Operators, copied
+from tinygrad_mlp.tensors.protocols import refuse_while_tracing
+
+ndarray = np.ndarray
+
+
+class Snapshot(np.ndarray[Any, Any]):
+    """What ``.data`` of a tensor shows: a read-only view whose arithmetic gives plain new arrays.
+
+    In-place operators give new arrays too, so that ``t.data -= g`` reaches the setter of ``data``.
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out")
+        if out is not None and any(isinstance(x, Snapshot) for x in out):
+            if len(out) > 1 or not any(x is out[0] for x in inputs):
+                raise TinygradError(f"{ufunc.__name__}: out= is the data of a tensor, which is read-only: assign to .data")
+            del kwargs["out"]
+        plain = [x.view(ndarray) if isinstance(x, Snapshot) else x for x in inputs]
+        return getattr(ufunc, method)(*plain, **kwargs)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise ValueError("the data of a tensor is read-only: assign a new array to .data, or build one with tg.where")
+
+
+class Tensor(Operators):
+    """An array that records what is computed from it.
+
+    Args:
+        data: An array, a number or nested lists of numbers; or an array of another library with an array API.
+        requires_grad: Whether gradients flow to it; by default if its dtype is floating.
+        name: For pictures and messages.
+        copy: False keeps the array itself, which is unsafe: a later write to it changes recorded values unseen.
+
+    Raises:
+        DTypeError: Complex numbers, text, objects; or ``requires_grad=True`` with integers.
+        GradientError: The data are themselves computed nodes, whose history would be lost.
+
+    >>> w = Tensor([1.0, 2.0])
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "inputs", "saved")
+
+    inputs: tuple[Any, ...]  # type: ignore[assignment]
+    saved: Any
+
+    def __init__(self, data: Any, *, requires_grad: bool | None = None, name: str = "", copy: bool = True) -> None:
+        if type(data) in NODES:
+            if data.op is not None and data.requires_grad:
+                raise GradientError("Tensor of a computed node would lose its gradient: use it as it is, or .detach() it")
+            data = data._data
+        payload = as_payload(data)
+        if hasattr(payload, "__array_namespace__") and not isinstance(payload, ndarray | np.generic):
+            payload = copied(payload) if copy else payload
+        else:
+            payload = np.array(payload, copy=True) if copy or type(payload) is not ndarray else payload
+        floating = is_floating(payload)
+        if requires_grad and not floating:
+            raise DTypeError(f"a tensor of {payload.dtype} has no gradient: give it a floating dtype, such as float64")
+        self._data = payload
+        self._grad = self.op = self.saved = None
+        self.meta = Meta(None, name) if name else None
+        self.requires_grad = floating if requires_grad is None else bool(requires_grad)
+        self.tick = clock[0]
+        self.inputs = ()
+
+    def set_inputs(self, inputs: tuple[Any, ...]) -> None:
+        """Take the operands of a new node."""
+        self.inputs = inputs
+        self.saved = None
+
+    # -- data and gradient
+
+    @property
+    def data(self) -> Any:
+        """The array, read-only; assign another of the same shape to change a leaf."""
+        refuse_while_tracing(".data")
+        if type(self._data) is not ndarray:
+            return self._data
+        view = self._data.view(Snapshot)
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self.assign(data)
+
+    def assign(self, data: Any) -> None:
+        """Replace the values of a leaf by a copy of ``data``; a graph that used the old ones can no longer run backward.
+
+        Raises:
+            TinygradError: This tensor was computed.
+            ShapeError, DTypeError: The new values do not fit.
+        """
+        if self.op is not None:
+            raise TinygradError(f"the data of a computed tensor ({self.op.name}) is fixed: assign to a leaf")
+        new = data._data if type(data) in NODES else as_payload(data)
+        if type(self._data) is ndarray:
+            new = np.asarray(new)
+            if not np.can_cast(new.dtype, self._data.dtype, "same_kind"):
+                raise DTypeError(f"assign: {new.dtype} values do not fit a tensor of {self._data.dtype}")
+            new = np.array(new, dtype=self._data.dtype)
+        if tuple(new.shape) != self.shape:
+            raise ShapeError(f"assign: values of shape {tuple(new.shape)} for a tensor of shape {self.shape}")
+        self._data = new
+        self.tick = tick()
+
+    @property
+    def grad(self) -> Any:
+        """The gradient, a plain array of the shape and dtype of the data; None before ``backward()``."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if grad is not None and type(grad) not in NODES:
+            shape = tuple(np.shape(grad))
+            if shape != self.shape:
+                raise ShapeError(f"grad: shape {shape} for a tensor of shape {self.shape}")
+            if type(self._data) is ndarray and (type(grad) is not ndarray or grad.dtype != self._data.dtype):
+                grad = np.asarray(as_payload(grad), self._data.dtype)
+        self._grad = grad
+
+    # -- shape
+
+    @property
+    def T(self) -> Any:  # noqa: N802  (NumPy's name)
+        """The tensor with its axes reversed."""
+        return ops.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  (NumPy's name)
+        """The tensor with its last two axes exchanged."""
+        return ops.swapaxes(self, -1, -2)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the elements in another shape, given as one tuple or as several lengths."""
+        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Any:
+        """Return the elements along one axis."""
+        return ops.reshape(self, -1)
+
+    def flatten(self) -> Any:
+        """Return the elements along one axis."""
+        return ops.reshape(self, -1)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes in another order, given as one tuple or as several axes; reversed by default."""
+        return ops.transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """Return the tensor with two axes exchanged."""
+        return ops.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Return the tensor without axes of length one."""
+        return ops.squeeze(self, axis=axis)
+
+    def astype(self, dtype: Any) -> Any:
+        """Return a copy in another dtype; the gradient comes back in this one's."""
+        return ops.astype(self, dtype=dtype)
+
+    def __getitem__(self, index: Any) -> Any:
+        return ops.getitem(self, index=plain_index(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TinygradError("a tensor's elements cannot be assigned: build a new one with tg.where, or assign to .data")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("a tensor of shape () has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        refuse_while_tracing("`in`")
+        return bool((self._data == (value._data if type(value) in NODES else value)).any())
+
+    # -- reductions
+
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """Return the sum over ``axis``."""
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """Return the mean over ``axis``."""
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+        """Return the variance over ``axis``."""
+        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """Return the largest elements over ``axis``."""
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """Return the smallest elements over ``axis``."""
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
+        """Return the index of the first largest element over ``axis``."""
+        return ops.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
+        """Return the index of the first smallest element over ``axis``."""
+        return ops.argmin(self, axis=axis, keepdims=keepdims)
+
+    def softmax(self, axis: int = -1) -> Any:
+        """Return ``exp(self) / sum(exp(self))`` along ``axis``."""
+        return ops.softmax(self, axis=axis)
+
+    def log_softmax(self, axis: int = -1) -> Any:
+        """Return the logarithm of the softmax along ``axis``."""
+        return ops.log_softmax(self, axis=axis)
+
+    def __repr__(self) -> str:
+        parts = [np.array2string(self._data, prefix="Tensor(", separator=", ")] if type(self._data) is ndarray else [repr(self._data)]
+        if self.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool)):
+            parts.append(f"dtype={self.dtype}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif is_floating(self._data) and not self.requires_grad:
+            parts.append("requires_grad=False")
+        if self.name:
+            parts.append(f"name={self.name!r}")
+        return f"Tensor({', '.join(parts)})"
+
+
+NODE_CLASSES[ndarray] = Tensor
+
+
+def tensor(data: Any, *, requires_grad: bool | None = None, name: str = "") -> Any:
+    """Return a tensor of numbers, or of nodes: nested lists of Values and tensors are stacked, and keep their gradients.
+
+    >>> a = tensor(2.0)
+    >>> tensor([a, a * a]).sum().backward()
+    >>> a.grad
+    array(5.)
+    """
+    if isinstance(data, Sequence) and not isinstance(data, str) and _holds_nodes(data):
+        return ops.stack([tensor(x) if isinstance(x, Sequence) else x for x in data])
+    return Tensor(data, requires_grad=requires_grad, name=name)
+
+
+def _holds_nodes(data: Sequence[Any]) -> bool:
+    return any(_holds_nodes(x) if isinstance(x, list | tuple) else type(x) in NODES for x in data)

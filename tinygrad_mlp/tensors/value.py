@@ -1,0 +1,216 @@
+"""Value: a Python float in a graph; its operators make their nodes directly, since a scalar graph has very many."""
+
+from typing import Any
+
+from tinygrad_mlp.arrays import as_payload
+from tinygrad_mlp.errors import DTypeError, TinygradError
+from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, Meta, clock, mode, new, tick
+from tinygrad_mlp.ops import add, multiply, relu, subtract
+from tinygrad_mlp.tensors.operators import Operators
+from tinygrad_mlp.tensors.protocols import refuse_while_tracing
+
+
+class Value(Operators):
+    """A number that records what is computed from it, as in micrograd.
+
+    Args:
+        x: A Python or NumPy real number.
+        name: For pictures and messages.
+
+    Raises:
+        DTypeError: ``x`` is no single real number.
+
+    >>> a, b = Value(2.0), Value(-3.0)
+    >>> c = a * b + a**2
+    >>> c.backward()
+    >>> c.data, a.grad, b.grad
+    (-2.0, 1.0, 2.0)
+    """
+
+    __slots__ = ("a", "b")
+
+    a: Any
+    b: Any
+
+    def __init__(self, x: Any, name: str = "") -> None:
+        self._data = _number(x)
+        self._grad = self.op = self.a = self.b = None
+        self.meta = Meta(None, name) if name else None
+        self.requires_grad = True
+        self.tick = clock[0]
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The operands: Values, other nodes and raw constants; empty for a leaf."""
+        a = self.a
+        if type(a) is tuple:
+            return a
+        return () if a is None else (a,) if self.b is None else (a, self.b)
+
+    def set_inputs(self, inputs: tuple[Any, ...]) -> None:
+        """Take the operands of a new node: one or two go into slots of their own, others as a tuple."""
+        self.a = self.b = None
+        if len(inputs) == 1 and inputs[0] is not None:
+            self.a = inputs[0]
+        elif len(inputs) == 2 and inputs[0] is not None and inputs[1] is not None:
+            self.a, self.b = inputs
+        elif inputs:
+            self.a = inputs
+
+    # -- data and gradient
+
+    @property
+    def data(self) -> float:
+        """The number; assign another to change a leaf."""
+        refuse_while_tracing(".data")
+        return self._data  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, x: Any) -> None:
+        self.assign(x)
+
+    def assign(self, x: Any) -> None:
+        """Replace the number of a leaf; a graph that used the old one can no longer run backward.
+
+        Raises:
+            TinygradError: This Value was computed.
+            DTypeError: ``x`` is no single real number.
+        """
+        if self.op is not None:
+            raise TinygradError(f"the data of a computed Value ({self.op.name}) is fixed: assign to a leaf")
+        self._data = x if type(x) is float else _number(x)
+        self.tick = tick()
+
+    @property
+    def grad(self) -> Any:
+        """The gradient, a float; None before ``backward()``."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        self._grad = grad if grad is None or type(grad) in NODES else _number(grad)
+
+    # -- operators: the common case of two floats; everything else is the op's own call
+
+    def __add__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            kind = type(other)
+            if kind is Value:
+                y = self._data + other._data
+            elif kind is float or kind is int:
+                y = self._data + other
+            else:
+                return add(self, other)
+            node = new(Value)
+            node._data = y
+            node._grad = node.meta = None
+            node.op = add
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = self
+            node.b = other
+            return node
+        return add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad and (type(other) is float or type(other) is int):
+            node = new(Value)
+            node._data = other + self._data
+            node._grad = node.meta = None
+            node.op = add
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = other
+            node.b = self
+            return node
+        return add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            kind = type(other)
+            if kind is Value:
+                y = self._data - other._data
+            elif kind is float or kind is int:
+                y = self._data - other
+            else:
+                return subtract(self, other)
+            node = new(Value)
+            node._data = y
+            node._grad = node.meta = None
+            node.op = subtract
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = self
+            node.b = other
+            return node
+        return subtract(self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            kind = type(other)
+            if kind is Value:
+                y = self._data * other._data
+            elif kind is float or kind is int:
+                y = self._data * other
+            else:
+                return multiply(self, other)
+            node = new(Value)
+            node._data = y
+            node._grad = node.meta = None
+            node.op = multiply
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = self
+            node.b = other
+            return node
+        return multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad and (type(other) is float or type(other) is int):
+            node = new(Value)
+            node._data = other * self._data
+            node._grad = node.meta = None
+            node.op = multiply
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = other
+            node.b = self
+            return node
+        return multiply(other, self)
+
+    def relu(self) -> Any:
+        """Return ``max(self, 0)``."""
+        if mode() == GRADIENTS and self.requires_grad:
+            node = new(Value)
+            x = self._data
+            node._data = x if x > 0 or x != x else 0.0
+            node._grad = node.meta = node.b = None
+            node.op = relu
+            node.requires_grad = True
+            node.tick = clock[0]
+            node.a = self
+            return node
+        return relu(self)
+
+    def __repr__(self) -> str:
+        name = f", name={self.name!r}" if self.name else ""
+        return f"Value(data={self._data}, grad={self._grad}{name})"
+
+
+def _number(x: Any) -> float:
+    """Return ``x`` as a Python float.
+
+    Raises:
+        DTypeError: It is no single real number.
+    """
+    if type(x) in (float, int):
+        return float(x)
+    if type(x) is Value:
+        return float(x._data)
+    payload = as_payload(x)
+    if payload is None or type(payload) is bool or getattr(payload, "size", 1) != 1 or getattr(payload, "dtype", None) == bool:
+        raise DTypeError(f"Value({x!r}): a Value holds one real number; use tg.tensor for arrays")
+    return float(payload.item() if hasattr(payload, "item") else payload)
+
+
+NODE_CLASSES[float] = Value
