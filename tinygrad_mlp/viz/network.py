@@ -151,12 +151,6 @@ def dot(diagram: Diagram, theme: Theme, title: str, precision: int = 4) -> str:
     def at(x: float, y: float) -> str:
         return f"{x / 72:.4f},{(high - y) / 72:.4f}!"
 
-    samples = {"": "—", NEGATIVE_DASH: "- -"}
-    words = [
-        f'<FONT COLOR="{colour}">{samples[dash]} {escape(entry)}</FONT>' if colour else escape(entry)
-        for entry, colour, dash, _ in _legend(diagram, theme, precision)
-    ]
-    caption = f'<<B>{escape(title)}</B><BR ALIGN="LEFT"/>{" &#160; ".join(words)}<BR ALIGN="LEFT"/>>'
     out = Digraph(
         "network",
         graph_attr={
@@ -168,7 +162,7 @@ def dot(diagram: Diagram, theme: Theme, title: str, precision: int = 4) -> str:
             "fontsize": "11",
             "labelloc": "b",
             "labeljust": "l",
-            "label": caption,
+            "label": _dot_caption(diagram, theme, title, precision),
             "tooltip": literal(title),
         },
         node_attr={"fontname": "Helvetica", "fontcolor": theme.text},
@@ -186,6 +180,15 @@ def dot(diagram: Diagram, theme: Theme, title: str, precision: int = 4) -> str:
         look = {"color": colour, "style": style, "penwidth": f"{link.width:.2f}", "tooltip": literal(link.tip)}
         out.edge(link.source, link.target, None, look)
     return str(out.source)
+
+
+def _dot_caption(diagram: Diagram, theme: Theme, title: str, precision: int) -> str:
+    samples = {"": "—", NEGATIVE_DASH: "- -"}
+    words = [
+        f'<FONT COLOR="{colour}">{samples[dash]} {escape(entry)}</FONT>' if colour else escape(entry)
+        for entry, colour, dash, _ in _legend(diagram, theme, precision)
+    ]
+    return f'<<B>{escape(title)}</B><BR ALIGN="LEFT"/>{" &#160; ".join(words)}<BR ALIGN="LEFT"/>>'
 
 
 def _dot_texts(out: Any, diagram: Diagram, theme: Theme, at: Any) -> None:

@@ -160,7 +160,11 @@ def _spelled(name: str) -> str:
 
 def _grad(node: Node) -> Any:
     grad = getattr(node, "grad", None)
-    return grad.data if isinstance(grad, Node) else grad
+    return _data(grad) if isinstance(grad, Node) else grad
+
+
+def _data(node: Any) -> Any:
+    return node.data
 
 
 def _describe(index: int, x: Any, folded: int, precision: int, any_grad: bool) -> NodeView:
@@ -180,7 +184,7 @@ def _describe(index: int, x: Any, folded: int, precision: int, any_grad: bool) -
         params=_params(x.params, precision),
         shape=shape,
         dtype=dtype,
-        value=_value(lambda: getattr(x, "data"), precision),  # noqa: B009  (Node declares no data: its classes do)
+        value=_value(lambda: _data(x), precision),
         grad=grad,
         sign=sign,
         requires_grad=bool(x.requires_grad),
