@@ -304,7 +304,7 @@ def _feature_names(names: Sequence[str]) -> tuple[str, str]:
 
 def _raw(x: Any) -> Any:
     """Return the array of a tensor; anything else as it is."""
-    return x.detach().numpy() if isinstance(x, Tensor) else x
+    return x.numpy() if isinstance(x, Tensor) else x
 
 
 def _points(X: Any, who: str) -> Array:
@@ -334,7 +334,8 @@ def _indices(labels: Array, known: Array, who: str) -> Array:
     if not match.any(axis=1).all():
         stranger = labels[~match.any(axis=1)][0]
         raise DataError(f"{who}: the label {stranger!s} is not among the classes {', '.join(map(str, known))}")
-    return np.argmax(match, axis=1)
+    index: Array = np.argmax(match, axis=1)
+    return index
 
 
 def _predicted(prediction: Any, known: Array, count: int) -> Array:
@@ -345,5 +346,6 @@ def _predicted(prediction: Any, known: Array, count: int) -> Array:
     if scores.shape == (count, 1) and len(known) == 2:
         return (scores[:, 0] > 0.5).astype(int)
     if scores.shape == (count, len(known)):
-        return np.argmax(scores, axis=1)
+        best: Array = np.argmax(scores, axis=1)
+        return best
     raise ShapeError(f"decision_regions: predict gave shape {scores.shape} for {count} points and {len(known)} classes")
