@@ -56,7 +56,7 @@ def read_csv(
     elif len(delimiter) != 1 or delimiter in '"\r\n ':
         raise DataError(f"delimiter must be one character and no quote, blank or line break, not {delimiter!r}")
     records = _records(text, delimiter, source)
-    header_line, header = next(records)
+    header_line, header = next((record for record in records if record[1] != [""]), (1, [""]))
     _check_header(header, header_line, source)
     rows, lines = [], []
     for line, row in records:
@@ -115,10 +115,10 @@ def find_delimiter(text: str, source: str = "text") -> str:
 def _evenness(text: str, delimiter: str) -> float:
     """Return the share of the first rows that have as many fields as the header, 0 if the header has only one."""
     try:
-        lengths = [len(row) for _, row in islice(_records(text, delimiter, ""), _SAMPLE)]
+        lengths = [len(row) for _, row in islice(_records(text, delimiter, ""), _SAMPLE) if row != [""]]
     except DataError:  # a quote in the wrong place for this delimiter
         return 0.0
-    return lengths.count(lengths[0]) / len(lengths) if lengths[0] > 1 else 0.0
+    return lengths.count(lengths[0]) / len(lengths) if lengths and lengths[0] > 1 else 0.0
 
 
 def _records(text: str, delimiter: str, source: str) -> Iterator[tuple[int, list[str]]]:
@@ -177,7 +177,7 @@ def _decode(content: bytes, encoding: str, source: str) -> str:
         ) from None
     if "\0" in text:
         raise DataError(
-            f"{source}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL character: not a text file"
+            f"{source}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL character, so this is no text file"
         )
     return text
 
