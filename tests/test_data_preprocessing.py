@@ -172,9 +172,9 @@ def test_what_was_not_seen_in_training_is_encoded_as_nothing_and_named():
     assert pre.transform(other)[1, 0] == 0.0
     assert pre.remarks(other) == [
         "column 'new' was not there in training and is ignored",
-        "column 'x': 1 missing values, none in training, count as the median, 2.5",
-        "column 'w': 'c' (2 rows) is new since training, counts as no category",
-        "column 'w': 1 missing values, none in training, count as no category",
+        "column 'x': a missing value, in 1 row, none in training, counts as the median, 2.5",
+        "column 'w': 'c', in 2 rows, is new and counts as no category",
+        "column 'w': a missing value, in 1 row, none in training, counts as no category",
     ]
     assert pre.remarks(train) == []
 

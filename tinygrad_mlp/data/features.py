@@ -136,14 +136,20 @@ def mean_and_scale(x: Floats) -> tuple[float, float]:
 
 def describe_unseen(feature: Feature, column: Column) -> list[str]:
     """Return sentences about what was not in the training rows: unseen categories, missing values."""
+
+    def in_rows(count: int) -> str:
+        return "in 1 row" if count == 1 else f"in {count} rows"
+
     known = {None, *(feature.categories if isinstance(feature, TextFeature) else column.cells)}
     unseen = Counter(cell for cell in column.cells if cell not in known)
     sentences = [
-        f"column {shown(feature.name)}: {shown(category)} ({count} rows) is new since training, counts as no category"
+        f"column {shown(feature.name)}: {shown(category)}, {in_rows(count)}, is new and counts as no category"
         for category, count in unseen.items()
     ]
     missing = int(column.missing.sum())
     if missing and not feature.had_missing:
         filled = f"the median, {feature.median:g}" if isinstance(feature, NumericFeature) else "no category"
-        sentences.append(f"column {shown(feature.name)}: {missing} missing values, none in training, count as {filled}")
+        sentences.append(
+            f"column {shown(feature.name)}: a missing value, {in_rows(missing)}, none in training, counts as {filled}"
+        )
     return sentences

@@ -189,4 +189,4 @@ def _noisy(x: Floats, noise: float, rng: Seed) -> Floats:
 
 def _require_rows(function: str, n: int, least: int, what: str = "rows") -> None:
     if n < least:
-        raise DataError(f"{function}: needs at least {least} {what}, not {n}")
+        raise DataError(f"{function}: {what} must be {least} or more, not {n}")

@@ -5,7 +5,7 @@ import io
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from os import PathLike, fspath
-from pathlib import Path
+from os.path import abspath, dirname, isfile, join
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .columns import MISSING, Kind, Origin, parse_column, shown
 from .tables import Table, assemble
 
 DELIMITERS = (",", ";", "\t", "|")
+EXAMPLES = ("penguins.csv",)
 
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 100  # rows that decide which delimiter a file has
@@ -76,7 +77,7 @@ def read_csv(
     return assemble(cells, origin, missing=missing, kinds=kinds, decimal=decimal)
 
 
-def example_file(name: str = "penguins.csv") -> Path:
+def example_file(name: str = "penguins.csv") -> str:
     """Return the path of a data set that comes with the library; its source and licence lie beside it.
 
     Raises:
@@ -85,13 +86,14 @@ def example_file(name: str = "penguins.csv") -> Path:
     >>> len(read_csv(example_file("penguins.csv")))
     344
     """
-    package = Path(__file__).resolve().parents[1]
-    folders = (package / "examples_data", package.parent / "examples" / "data")  # installed; in the source tree
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    known = sorted({path.name for folder in folders for path in folder.glob("*.csv")})
-    raise DataError(f"no data set {shown(name)} comes with the library; there is {', '.join(known) or 'none'}")
+    package = dirname(dirname(abspath(__file__)))
+    for folder in (
+        join(package, "examples_data"),
+        join(dirname(package), "examples", "data"),
+    ):  # installed; in the source
+        if isfile(join(folder, name)):
+            return join(folder, name)
+    raise DataError(f"no data set {shown(name)} comes with the library; there is {', '.join(EXAMPLES)}")
 
 
 def find_delimiter(text: str, source: str = "text") -> str:
@@ -152,7 +154,8 @@ def _check_header(header: list[str], line: int, source: str) -> None:
 
 def _read_bytes(source: str) -> bytes:
     try:
-        return Path(source).read_bytes()
+        with open(source, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         raise DataError(f"{source}: no such file") from None
     except OSError as error:

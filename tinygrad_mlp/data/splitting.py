@@ -68,6 +68,8 @@ def split_rows(
     classes: NDArray[Any] = np.asarray(stratify)
     if classes.shape != (n,):
         raise DataError(f"split: stratify must have shape ({n},), a class for each row, not {classes.shape}")
+    if classes.dtype.kind == "O":  # None among texts cannot be sorted
+        raise DataError("split: stratify must be numbers or texts without a missing one: drop such rows first")
     _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
     quota = _shares(counts, n_test)
     order = generator.permutation(n)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -107,6 +106,8 @@ class Table:
         return Table(tuple(column for column in self.columns if column.name not in names), self.origin)
 
     def _remedy(self, name: str) -> str:
+        from difflib import get_close_matches  # here, because importing it takes milliseconds and errors are rare
+
         close = get_close_matches(name, self.names, n=1)
         if close:
             return f"; did you mean {shown(close[0])}?"
