@@ -179,6 +179,16 @@ def test_what_was_not_seen_in_training_is_encoded_as_nothing_and_named():
     assert pre.remarks(train) == []
 
 
+def test_without_a_task_the_training_rows_decide_and_an_unknown_one_is_refused(penguins):
+    assert Preprocessor.fit(penguins, "species").task == Preprocessor.fit(penguins, "species", task="auto").task
+    with pytest.raises(DataError, match="task must be 'classification', 'regression' or 'auto', not 'cluster'"):
+        Preprocessor.fit(penguins, "species", task="cluster")
+
+
+def test_one_column_can_be_left_out_by_its_name_alone(penguins):
+    assert "year" not in Preprocessor.fit(penguins, "species", leave_out="year").columns
+
+
 def test_columns_from_which_nothing_can_be_learnt_are_left_out_with_the_reason():
     columns = {
         "row": list("abcdef"),

@@ -1,12 +1,14 @@
 """Data sets, CSV files, preprocessing, splits and batches.
 
-From a file to arrays::
+From a file to arrays:
 
-    table = read_csv(example_file("penguins.csv")).drop_missing("species")
-    task, reason = decide_task(table["species"])
-    train, test = train_test_split(table, stratify=table["species"].cells)
-    preprocessor = Preprocessor.fit(train, "species", task=task)
-    X, labels = preprocessor.transform(train), preprocessor.encode_target(train)
+>>> table = read_csv(example_file("penguins.csv")).drop_missing("species")
+>>> task, reason = decide_task(table["species"])
+>>> train, test = train_test_split(table, stratify=table["species"].cells)
+>>> preprocessor = Preprocessor.fit(train, "species", task=task)
+>>> X, labels = preprocessor.transform(train), preprocessor.encode_target(train)
+>>> X.shape, preprocessor.classes, preprocessor.decode_target([2, 0]).tolist()
+((258, 11), ('Adelie', 'Chinstrap', 'Gentoo'), ['Gentoo', 'Adelie'])
 
 Read the modules in this order, in which they import each other: ``generated`` (data sets that are computed),
 ``columns``, ``tables``, ``reading`` (CSV), ``summary``, ``features``, ``targets``, ``stored``, ``preprocessing``,

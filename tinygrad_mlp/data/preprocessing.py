@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,7 @@ class Preprocessor:
         table: Table,
         target: str,
         *,
-        task: Task | None = None,
+        task: Task | Literal["auto"] | None = None,
         leave_out: Collection[str] = (),
         max_categories: int = 50,
     ) -> "Preprocessor":
@@ -51,19 +51,21 @@ class Preprocessor:
         Args:
             table: the training rows, without those whose target is missing (``Table.drop_missing``).
             target: the column to predict.
-            task: what ``decide_task`` found for all rows; None decides here, on the training rows alone.
-            leave_out: columns that are not to be used.
+            task: what ``decide_task`` found for all rows; None or ``auto`` decides here, on the training rows alone.
+            leave_out: columns that are not to be used, or one.
             max_categories: a text column with more categories than this is left out.
 
         Raises:
             DataError: no such column, a column with a slip, a NaN or an inf in it, a target that cannot be learnt, no
                 column left to learn from.
         """
-        goal = table[target]
+        goal, leave_out = table[target], [leave_out] if isinstance(leave_out, str) else leave_out
         for name in leave_out:
             if table[name] is goal:
                 raise DataError(f"{table.origin.source}: {shown(target)} is the target and cannot be left out")
-        learnt = fit_target(goal, decide_task(goal).task if task is None else task)
+        if task is None or task == "auto":
+            task = decide_task(goal, task).task
+        learnt = fit_target(goal, task)
         features: list[Feature] = []
         left_out: list[tuple[str, str]] = []
         for column in table.columns:

@@ -45,8 +45,8 @@ def decide_task(column: Column, task: str | None = None) -> Decision:
     >>> decide_task(Table.from_columns({"age": range(20)})["age"])
     Decision(task='regression', reason='age has 20 different numbers')
     """
-    if task not in {None, "auto", "classification", "regression"}:
-        raise DataError(f"task must be 'classification', 'regression' or 'auto', not {task!r}")
+    if task not in {None, "auto"}:
+        _require_task(task)
     present, place = int(len(column) - column.missing.sum()), _place(column)
     if present < FEWEST_ROWS:
         raise DataError(
@@ -184,6 +184,7 @@ def fit_target(column: Column, task: Task) -> Target:
     Raises:
         DataError: no rows, a missing value, a constant target, regression on text.
     """
+    _require_task(task)
     for row in np.flatnonzero(column.missing):
         raise DataError(f"{column.where(int(row))}: the target is missing: drop such rows (table.drop_missing)")
     if not len(column):
@@ -220,6 +221,11 @@ def _found(column: Column) -> Decision:
 def _present_numbers(column: Column) -> Floats:
     numbers = column.numbers()
     return numbers[~np.isnan(numbers)]
+
+
+def _require_task(task: str | None) -> None:
+    if task not in {"classification", "regression"}:
+        raise DataError(f"task must be 'classification', 'regression' or 'auto', not {task!r}")
 
 
 def _place(column: Column) -> str:
