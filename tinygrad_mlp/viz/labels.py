@@ -23,12 +23,12 @@ def clean(text: object) -> str:
 
 
 def escape(text: object) -> str:
-    """Return ``text`` cleaned and escaped for XML and for Graphviz's HTML-like labels.
+    """Return ``text`` cleaned and escaped for Graphviz's HTML-like labels.
 
     >>> escape('a<b>&"c"')
     'a&lt;b&gt;&amp;&quot;c&quot;'
     """
-    return html.escape(clean(text))
+    return html.escape(clean(text)).replace("\\", "\\\\")  # Graphviz expands \N there too
 
 
 def shorten(text: str, limit: int = 32) -> str:
@@ -49,7 +49,8 @@ def number(x: Any, precision: int = 4, signed: bool = False) -> str:
     """
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
-    return format(float(x), f"{'+' if signed else ''}.{precision}g")
+    value = float(x) or 0.0  # -0.0 would read as a small negative number
+    return format(value, f"{'+' if signed and value else ''}.{precision}g")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

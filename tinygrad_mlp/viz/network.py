@@ -158,27 +158,27 @@ def dot(diagram: Diagram, theme: Theme, title: str, precision: int = 4) -> str:
             "splines": "line",
             "outputorder": "edgesfirst",
             "bgcolor": theme.background,
-            "fontname": "Helvetica",
+            "fontname": "Arial",
             "fontsize": "11",
             "labelloc": "b",
             "labeljust": "l",
             "label": _dot_caption(diagram, theme, title, precision),
             "tooltip": literal(title),
         },
-        node_attr={"fontname": "Helvetica", "fontcolor": theme.text},
+        node_attr={"fontname": "Arial", "fontcolor": theme.text},
         edge_attr={"dir": "none"},
     )
     for c in diagram.circles:
         look = {"shape": "circle", "fixedsize": "true", "width": f"{c.radius / 36:.4f}", "style": "filled"}
         size = "11" if c.radius == BIAS_RADIUS else "13"
         look |= {"fillcolor": c.fill, "color": theme.faint, "fontsize": size, "pos": at(c.x, c.y)}
-        out.node(c.key, c.label, look)
+        out.node(c.key, label=c.label, _attributes=look)
     _dot_texts(out, diagram, theme, at)
     for link in diagram.links:
         colour, dash = _stroke(link, theme)
         style = {"": "solid", "2 3": "dotted", "1 3": "dotted"}.get(dash, "dashed")
         look = {"color": colour, "style": style, "penwidth": f"{link.width:.2f}", "tooltip": literal(link.tip)}
-        out.edge(link.source, link.target, None, look)
+        out.edge(link.source, link.target, _attributes=look)
     return str(out.source)
 
 
@@ -202,4 +202,5 @@ def _dot_texts(out: Any, diagram: Diagram, theme: Theme, at: Any) -> None:
     for number_of, (x, y, words, size, bold) in enumerate(texts):
         label = f"<<B>{escape(words)}</B>>" if bold else f"<{escape(words)}>"
         look = {"shape": "plaintext", "fontsize": f"{size:g}", "pos": at(x, y), "width": "0", "height": "0"}
-        out.node(f"t{number_of}", label, look | {"margin": "0", "fontcolor": theme.text if bold else theme.faint})
+        look |= {"margin": "0", "fontcolor": theme.text if bold else theme.faint}
+        out.node(f"t{number_of}", label=label, _attributes=look)

@@ -67,7 +67,7 @@ def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
         graph_attr={
             "rankdir": rankdir,
             "bgcolor": theme.background,
-            "fontname": "Helvetica",
+            "fontname": "Arial",
             "fontsize": "10",
             "fontcolor": theme.faint,
             "labelloc": "b",
@@ -78,7 +78,7 @@ def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
             "tooltip": title or "computational graph",
         },
         node_attr={
-            "fontname": "Helvetica",
+            "fontname": "Arial",
             "fontsize": "10",
             "margin": "0.14,0.05",
             "width": "0.4",
@@ -88,7 +88,7 @@ def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
         edge_attr={"color": theme.edge, "arrowsize": "0.7"},
     )
     for node in graph.nodes:
-        out.node(node.key, _label(node, theme), _attributes(node, theme))
+        out.node(node.key, label=_label(node, theme), _attributes=_attributes(node, theme))
     for edge in graph.edges:
         out.edge(edge.source, edge.target, tooltip=f"{edge.source} → {edge.target}, argument {edge.slot + 1}")
     return str(out.source)

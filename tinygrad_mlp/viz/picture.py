@@ -113,11 +113,11 @@ class Picture:
         try:
             return {"image/svg+xml": self.svg, "text/plain": self.text}
         except Exception as error:  # noqa: BLE001  (whatever went wrong, a cell must not show a traceback)
-            return {"text/plain": f"{self.text}\n(no image: {error})"}
+            return {"text/plain": f"{self.text}\n(no image: {str(error) or type(error).__name__})"}
 
 
 def _element(svg: str) -> str:
     """Return an SVG from its root element on, as HTML pages and notebooks want it, with fonts of the same widths."""
-    svg = svg.replace('"Helvetica,sans-Serif"', f'"{FONT}"')  # a wider default font would leave the boxes
+    svg = svg.replace('font-family="Arial"', f'font-family="{FONT}"')  # a wider default font would leave the boxes
     start = svg.find("<svg")
     return svg[start:] if start >= 0 else svg

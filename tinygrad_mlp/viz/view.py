@@ -43,7 +43,7 @@ class NodeView:
     def title(self) -> str:
         """The first line of the node's label: ``σ sigmoid``, ``h = sigmoid`` if it has a name, ``W``, or ``input``."""
         if not self.op:
-            return self.name or (self.value if self.kind == "constant" and not self.shape else self.kind)
+            return self.name or (self.value if self.kind == "constant" and not self.shape else "") or self.kind
         if self.name:
             return f"{self.name} = {self.op}"
         return f"{self.symbol} {self.op}" if _spelled(self.symbol) not in ("", _spelled(self.op)) else self.op
