@@ -18,6 +18,7 @@ from tinygrad_mlp.graph import (
     EVERYTHING,
     GRADIENTS,
     NODE_CLASSES,
+    NO_PARAMS,
     NODES,
     Node,
     clock,
@@ -76,38 +77,39 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
     op, inputs = node.op, node.inputs
     if node.tick != clock[0]:
         check_fresh(node)
-    wanted = [type(x) in NODES and x.requires_grad for x in inputs]
-    if create_graph:
-        y: Any = node
-        values: list[Any] = [thaw(x) if type(x) is Guarded else x for x in inputs]
-    else:
-        y = node._data
-        values = [x._data if type(x) in NODES else thaw(x) if type(x) is Guarded else x for x in inputs]
-        if not op.scalars:
-            values = [np.asarray(v) if type(v) is float else v for v in values]
-    cts: Sequence[Any] | None = None
+    wanted, values = [], []
+    for x in inputs:
+        if type(x) in NODES:
+            wanted.append(x.requires_grad)
+            values.append(x if create_graph else x._data)
+        else:
+            wanted.append(False)
+            values.append(thaw(x) if type(x) is Guarded else x)
+    if not op.scalars and not create_graph:
+        values = [np.asarray(v) if type(v) is float else v for v in values]
+    y = node if create_graph else node._data
+    params = node.meta or NO_PARAMS
+    rules: Sequence[Any] = op.vjps
+    joint = None
     if op.joint_vjp is not None:
         saved = None if create_graph or not op.saves else node.saved  # type: ignore[attr-defined]
-        cts = op.joint_vjp(wanted, g, y, *values, saved=saved, **node.params)
+        joint = op.joint_vjp(wanted, g, y, *values, saved=saved, **params)
     found = []
     for i, x in enumerate(inputs):
         if wanted[i]:
-            c = cts[i] if cts is not None else _edge(op, i, g, y, values, node.params)
+            if joint is not None:
+                c = joint[i]
+            elif op.argnum_vjp is not None:
+                c = op.argnum_vjp(i, g, y, *values, **params)
+            elif rules and rules[i] is not None:
+                c = rules[i](g, y, *values, **params)
+            else:
+                raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
             d = x._data
             if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
                 c = _fit(op, c, d)
             found.append((x, c))
     return found
-
-
-def _edge(op: Op, i: int, g: Any, y: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Return the gradient that operand ``i`` gets from its own rule."""
-    if op.argnum_vjp is not None:
-        return op.argnum_vjp(i, g, y, *values, **params)
-    rule = op.vjps[i] if i < len(op.vjps) else None
-    if rule is None:
-        raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
-    return rule(g, y, *values, **params)
 
 
 def _fit(op: Op, c: Any, d: Any) -> Any:

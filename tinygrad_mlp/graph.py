@@ -218,6 +218,13 @@ def toposort(root: Node, stop: Iterable[Node] = ()) -> list[Node]:
             push(None)
             for x in node.inputs:
                 if type(x) in NODES and x.requires_grad and x not in seen:
-                    push(x)
+                    if x.op is None:  # a leaf waits for nothing
+                        see(x)
+                        out(x)
+                    else:
+                        push(x)
+            if stack[-1] is None:
+                pop()
+                out(pop())
     order.reverse()
     return order

@@ -1,16 +1,76 @@
 """Nests of arguments: lists, tuples, dicts, and objects that list their parameters, flattened and rebuilt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-Rebuild = Callable[[list[Any]], Any]
+Builder = Callable[[Iterator[Any], bool], Any]
 
 
-def flatten(nest: Any) -> tuple[list[Any], Rebuild]:
+class Nest:
+    """A nest taken apart: its leaves, and how to put others in their places.
+
+    Lists, tuples, named tuples and dicts are opened; so is an object with ``named_parameters()`` (a module). ``None`` is an empty
+    nest. Everything else is a leaf.
+
+    Attributes:
+        leaves: The leaves, in a fixed order.
+        paths: Where each leaf stands, as one would write it: ``['w'][0]``.
+        owned: Whether each leaf belongs to an object that lists it as its parameter.
+    """
+
+    def __init__(self, nest: Any) -> None:
+        """Take ``nest`` apart."""
+        self.leaves: list[Any] = []
+        self.paths: list[str] = []
+        self.owned: list[bool] = []
+        self._build = self._open(nest, "", False)
+
+    def rebuild(self, values: Sequence[Any]) -> Any:
+        """Return the nest with ``values`` for leaves; an object becomes the dict of its parameters by name."""
+        return self._build(iter(values), False)
+
+    def refill(self, values: Sequence[Any]) -> Any:
+        """Return the nest with ``values`` for leaves, but each object as it is."""
+        return self._build(iter(values), True)
+
+    def _open(self, nest: Any, path: str, owned: bool) -> Builder:
+        """Take in the leaves of ``nest`` and return the function that rebuilds it from an iterator of values."""
+        is_object = not isinstance(nest, type) and hasattr(nest, "named_parameters")
+        if nest is None:
+            return lambda values, keep: None
+        if is_object:
+            items: list[tuple[Any, Any]] = list(nest.named_parameters())
+        elif type(nest) is list or isinstance(nest, tuple):
+            items = list(enumerate(nest))
+        elif isinstance(nest, dict):
+            items = list(nest.items())
+        else:
+            self.leaves.append(nest)
+            self.paths.append(path)
+            self.owned.append(owned)
+            return lambda values, keep: next(values)
+        keys = [key for key, _ in items]
+        builders = [self._open(child, f"{path}[{key!r}]", owned or is_object) for key, child in items]
+        make = _maker(nest, keys)
+
+        def build(values: Iterator[Any], keep: bool) -> Any:
+            children = [builder(values, keep) for builder in builders]
+            return nest if keep and is_object else make(children)
+
+        return build
+
+
+def _maker(nest: Any, keys: list[Any]) -> Callable[[list[Any]], Any]:
+    """Return the function that makes a nest of the kind of ``nest`` from its children."""
+    if type(nest) is list:
+        return list
+    if isinstance(nest, tuple):
+        return getattr(type(nest), "_make", tuple)
+    return lambda children: dict(zip(keys, children, strict=True))
+
+
+def flatten(nest: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     """Return the leaves of ``nest`` in a fixed order, and a function that puts other leaves in their places.
-
-    Lists, tuples, named tuples and dicts are opened; so is an object with ``named_parameters()``, which is rebuilt as a
-    dict of its parameters by name. ``None`` is an empty nest. Everything else is a leaf.
 
     >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": (3.0, None)})
     >>> leaves
@@ -18,49 +78,5 @@ def flatten(nest: Any) -> tuple[list[Any], Rebuild]:
     >>> rebuild([x * 10 for x in leaves])
     {'w': [10.0, 20.0], 'b': (30.0, None)}
     """
-    leaves: list[Any] = []
-    build = _open(nest, leaves)
-    return leaves, lambda values: build(iter(values))
-
-
-def leaf_paths(nest: Any, prefix: str = "") -> list[str]:
-    """Return where each leaf stands, as one would write it: ``['w'][0]``; in the order of ``flatten``.
-
-    >>> leaf_paths({"w": [1.0, 2.0]})
-    ["['w'][0]", "['w'][1]"]
-    """
-    items = _items(nest)
-    if items is None:
-        return [prefix]
-    return [path for key, child in items for path in leaf_paths(child, f"{prefix}[{key!r}]")]
-
-
-def _items(nest: Any) -> list[tuple[Any, Any]] | None:
-    """Return the keyed children of a nest, or None for a leaf."""
-    if nest is None:
-        return []
-    if type(nest) is list or isinstance(nest, tuple):
-        return list(enumerate(nest))
-    if isinstance(nest, dict):
-        return list(nest.items())
-    if hasattr(nest, "named_parameters"):
-        return list(nest.named_parameters())
-    return None
-
-
-def _open(nest: Any, leaves: list[Any]) -> Callable[[Iterator[Any]], Any]:
-    """Append the leaves of ``nest`` and return the function that rebuilds it from an iterator of values."""
-    items = _items(nest)
-    if items is None:
-        leaves.append(nest)
-        return next
-    keys = [key for key, _ in items]
-    builders = [_open(child, leaves) for _, child in items]
-    if nest is None:
-        return lambda values: None
-    if type(nest) is list:
-        return lambda values: [build(values) for build in builders]
-    if isinstance(nest, tuple):
-        make: Any = type(nest)._make if hasattr(nest, "_make") else tuple
-        return lambda values: make(build(values) for build in builders)
-    return lambda values: {key: build(values) for key, build in zip(keys, builders, strict=True)}
+    opened = Nest(nest)
+    return opened.leaves, opened.rebuild

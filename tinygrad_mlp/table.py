@@ -51,6 +51,9 @@ from tinygrad_mlp.graph import (
 
 OPS: dict[str, "Op"] = {}
 ndarray = np.ndarray
+REAL = "fiub"  # kinds of dtype that can be computed with
+COMMON = frozenset((ndarray, float, int))
+MISSING: Any = object()
 NUMBERS = frozenset((float, int, bool, NoneType))
 VARIADIC: tuple[tuple[str, Any], ...] = (("arrays", None),)  # the operands of an op that takes a sequence
 Rule = Callable[..., Any]
@@ -127,7 +130,9 @@ class Op:
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute, and record if an operand is a node that requires a gradient."""
-        return self.apply(*self.bind(args, params))
+        if len(args) != self.arity:
+            args, params = self.bind(args, params)
+        return self.apply(args, params)
 
     def bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the operands and the params of a call as one would write it in Python."""
@@ -150,31 +155,42 @@ class Op:
 
     def apply(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Compute on operands of any kind, and record; the specialised calls below leave to it all that is not common."""
-        values = []
+        values: list[Any] = []
+        found = tracked = arrays = constants = False
         common = True
-        found = tracked = False
         for x in inputs:
             if type(x) in NODES:
                 found = True
                 if x.requires_grad:
                     tracked = True
-                value = x._data
+                x = x._data
             else:
-                value = as_payload(x)
-            if type(value) is not ndarray:
+                constants = True
+                if type(x) is not ndarray or x.dtype.kind not in REAL:
+                    x = as_payload(x)
+            if type(x) is ndarray:
+                arrays = True
+            elif not self.scalars or type(x) not in NUMBERS:
                 common = False
-            values.append(value)
-        xp = NUMPY if common and values else self._prepare(values, found)
-        y, saved = self._run(xp, values, params)
+            values.append(x)
+        xp = NUMPY if arrays and common else self._prepare(values, found)
+        saved = None
+        try:
+            y = self.forward(xp, *values, **params) if xp.apply is None else xp.apply(self, values, params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.failure(values, params, error) from error
+        if self.saves:
+            y, saved = y
         if not found and not self.random:
             return y
-        if self.view or (type(y) is ndarray and (y.base is not None or any(y is v for v in values))):
-            y = self._owned(y, values)
-        return self._record(wrap(y), inputs, values, params, saved, tracked)
+        y = self._owned(y, values)
+        if constants:
+            inputs = self._kept(inputs, values)
+        if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
+            return _tensor(self, y, inputs, params, saved)
+        return self._record(wrap(y), inputs, params, saved, tracked)
 
-    def _record(
-        self, node: Any, inputs: Sequence[Any], values: Sequence[Any], params: dict[str, Any], saved: Any, tracked: bool
-    ) -> Any:
+    def _record(self, node: Any, inputs: tuple[Any, ...], params: dict[str, Any], saved: Any, tracked: bool) -> Any:
         """Return ``node`` with its history, as far as the recording mode asks for one."""
         what = mode()
         tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._data)
@@ -182,19 +198,22 @@ class Op:
             if self.view and type(node._data) is ndarray and node._data.base is not None:
                 node._data = node._data.copy()  # a view whose base is not recorded could not be guarded
             return node
-        kept = list(inputs)
-        for i, x in enumerate(inputs):
-            if type(x) not in NODES:
-                kept[i] = value = values[i]
-                if type(value) not in NUMBERS and self.is_read(i, inputs):
-                    kept[i] = freeze(value)
         node.op = self
         node.requires_grad = tracked
-        node.set_inputs(tuple(kept))
+        node.set_inputs(inputs)
         node.meta = Meta(params, source=user_line()) if what & SOURCES else params or None
         if saved is not None:
             node.saved = saved
         return node
+
+    def _kept(self, inputs: Sequence[Any], values: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the operands as the graph keeps them: a constant array is copied if a rule will read it."""
+        kept = list(inputs)
+        for i, x in enumerate(inputs):
+            if type(x) not in NODES:
+                value = values[i]
+                kept[i] = freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value
+        return tuple(kept)
 
     def is_read(self, i: int, inputs: Sequence[Any]) -> bool:
         """Return whether the values of operand ``i`` are read by the rule of an operand that wants a gradient."""
@@ -217,21 +236,19 @@ class Op:
             xp = NUMPY
         return xp
 
-    def _run(self, xp: Any, values: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any]:
-        """Return the output and what the rule saved for its vjp; a failure names the op and the shapes."""
-        if xp.apply is not None:
-            return xp.apply(self, values, params), None
-        try:
-            y = self.forward(xp, *values, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise self.failure(values, params, error) from error
-        return y if self.saves else (y, None)
-
     def _owned(self, y: Any, values: Sequence[Any]) -> Any:
-        """Return ``y``, copied where a rule returned its operand, or a view of it without being declared a view."""
-        if type(y) is ndarray and any(type(v) is ndarray and (y is v or np.may_share_memory(y, v)) for v in values):
-            return y[...] if self.view else y.copy()
-        return y
+        """Return an array, copied where a rule returned its operand, or a view of it without being declared a view."""
+        if type(y) is not ndarray:
+            return np.asarray(y) if isinstance(y, np.generic) else y
+        same = False
+        for v in values:
+            if v is y:
+                same = True
+        if not same and (y.base is None or self.view):
+            return y
+        if self.view:
+            return y[...]
+        return y.copy() if same or any(type(v) is ndarray and np.may_share_memory(y, v) for v in values) else y
 
     def failure(self, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
         """Return the error to raise where the forward rule failed on ``values``: it names the op, shapes and remedy."""
@@ -259,39 +276,43 @@ class Op:
 
 
 class UnaryOp(Op):
-    """An op of one operand, with a short path for an array that requires a gradient."""
+    """An op of one operand, with short paths for an array, and for a tensor that requires a gradient."""
 
-    def __call__(self, x: Any, *args: Any, **params: Any) -> Any:
+    def __call__(self, x: Any = MISSING, *args: Any, **params: Any) -> Any:
         """Compute, and record if ``x`` is a node that requires a gradient."""
-        if args:
-            (x,), params = self.bind((x, *args), params)
-        if type(x) not in NODES or type(x._data) is not ndarray or mode() != GRADIENTS or not x.requires_grad:
+        if args or x is MISSING:
+            (x,), params = self.bind((x, *args) if x is not MISSING else (), params)
+        if type(x) in NODES:
+            value = x._data
+            if type(value) is not ndarray or not x.requires_grad or not self.differentiable or mode() != GRADIENTS:
+                return self.apply((x,), params)
+        elif type(x) is ndarray and x.dtype.kind in REAL and not self.random:
+            value = x
+        else:
             return self.apply((x,), params)
-        y, saved = self._run(NUMPY, (x._data,), params)
-        if type(y) is not ndarray:
-            y = np.asarray(y)
-        elif y.base is not None or y is x._data:
-            y = self._owned(y, (x._data,))
-        if y.dtype.kind != "f" or not self.differentiable:
+        saved = None
+        try:
+            y = self.forward(NUMPY, value, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.failure((value,), params, error) from error
+        if self.saves:
+            y, saved = y
+        if value is x:
+            return y
+        y = self._owned(y, (value,))
+        if y.dtype.kind != "f":
             return wrap(y)
-        node = new(NODE_CLASSES[ndarray])
-        node._data = y
-        node._grad = None
-        node.meta = params or None
-        node.op = self
-        node.requires_grad = True
-        node.tick = clock[0]
-        node.inputs = (x,)
-        node.saved = saved
-        return node
+        return _tensor(self, y, (x,), params, saved)
 
 
 class BinaryOp(Op):
-    """An op of two operands and no parameters, with a short path for arrays that require a gradient."""
+    """An op of two operands and no parameters, with short paths for arrays, and for tensors that require a gradient."""
 
-    def __call__(self, a: Any, b: Any) -> Any:  # type: ignore[override]  # the operators are called with two operands
+    def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute, and record if an operand is a node that requires a gradient."""
-        va, vb = a, b
+        if len(args) != 2 or params:
+            return self.apply(*self.bind(args, params))
+        a, b = va, vb = args
         tracked = False
         if type(a) in NODES:
             va = a._data
@@ -299,32 +320,46 @@ class BinaryOp(Op):
         if type(b) in NODES:
             vb = b._data
             tracked = tracked or b.requires_grad
-        arrays = (type(va) is ndarray) + (type(vb) is ndarray)
-        if not arrays or (arrays == 1 and type(va) is not float and type(vb) is not float):
-            return self.apply((a, b), NO_PARAMS)
-        if not tracked or mode() != GRADIENTS or not self.differentiable:
-            return self.apply((a, b), NO_PARAMS)
-        if va is a and type(a) is ndarray:
-            if a.dtype.kind not in "fiub":
-                return self.apply((a, b), NO_PARAMS)
-            a = freeze(a) if self.reads[1][0] else a
-        elif vb is b and type(b) is ndarray:
-            if b.dtype.kind not in "fiub":
-                return self.apply((a, b), NO_PARAMS)
-            b = freeze(b) if self.reads[0][1] else b
-        y, _ = self._run(NUMPY, (va, vb), NO_PARAMS)
-        if type(y) is not ndarray:
-            y = np.asarray(y)
-        elif y.base is not None or y is va or y is vb:
+        if type(va) is ndarray:
+            common = type(vb) in COMMON
+        else:
+            common = type(vb) is ndarray and type(va) in COMMON
+        raw = va is a and vb is b
+        if not common or (not raw and (not tracked or not self.differentiable or mode() != GRADIENTS)):
+            return self.apply(args, NO_PARAMS)
+        if type(a) is ndarray:
+            if a.dtype.kind not in REAL:
+                return self.apply(args, NO_PARAMS)
+            if not raw and self.reads[1][0]:
+                a = freeze(a)
+        if type(b) is ndarray:
+            if b.dtype.kind not in REAL:
+                return self.apply(args, NO_PARAMS)
+            if not raw and self.reads[0][1]:
+                b = freeze(b)
+        try:
+            y = self.forward(NUMPY, va, vb)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.failure((va, vb), NO_PARAMS, error) from error
+        if raw:
+            return y
+        if type(y) is not ndarray or y.base is not None or y is va or y is vb:
             y = self._owned(y, (va, vb))
-        node = new(NODE_CLASSES[ndarray])
-        node._data = y
-        node._grad = node.meta = node.saved = None
-        node.op = self
-        node.requires_grad = True
-        node.tick = clock[0]
-        node.inputs = (a, b)
-        return node
+        return _tensor(self, y, (a, b), NO_PARAMS, None)
+
+
+def _tensor(op: Op, y: Any, inputs: tuple[Any, ...], params: dict[str, Any], saved: Any) -> Any:
+    """Return the node of an array that requires a gradient."""
+    node = new(NODE_CLASSES[ndarray])
+    node._data = y
+    node._grad = None
+    node.meta = params or None
+    node.op = op
+    node.requires_grad = True
+    node.tick = clock[0]
+    node.inputs = inputs
+    node.saved = saved
+    return node
 
 
 def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]:

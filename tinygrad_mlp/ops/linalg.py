@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mlp.ops.shaping import expand_dims, reshape, squeeze, sum_to, swapaxes, transpose
+from tinygrad_mlp.ops.shaping import expand_dims, reshape, squeeze, sum_to, swapaxes
 from tinygrad_mlp.table import defvjp, defvjps, primitive
 
 
@@ -26,30 +26,24 @@ def matmul(xp: Any, a: Any, b: Any) -> Any:
     return xp.matmul(a, b)
 
 
-def _columns(x: Any) -> Any:
-    return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
-
-
 def _matmul_left(g: Any, _y: Any, _a: Any, b: Any) -> Any:
     if _a.ndim == 2 and b.ndim == 2:
-        return matmul(g, transpose(b))
+        return g @ b.T
     if b.ndim == 1:
         return expand_dims(g, -1) * b
     if _a.ndim == 1:
-        return sum_to(squeeze(matmul(b, expand_dims(g, -1)), -1), _a.shape)
-    return sum_to(matmul(g, _columns(b)), _a.shape)
+        return sum_to(squeeze(b @ expand_dims(g, -1), -1), _a.shape)
+    return sum_to(g @ swapaxes(b, -1, -2), _a.shape)
 
 
 def _matmul_right(g: Any, _y: Any, a: Any, _b: Any) -> Any:
     if a.ndim == 2 and _b.ndim == 2:
-        return matmul(transpose(a), g)
-    if _b.ndim == 1:
-        if a.ndim == 1:
-            return a * g
-        return sum_to(squeeze(matmul(_columns(a), expand_dims(g, -1)), -1), _b.shape)
+        return a.T @ g
     if a.ndim == 1:
-        return sum_to(expand_dims(a, -1) * expand_dims(g, -2), _b.shape)
-    return sum_to(matmul(_columns(a), g), _b.shape)
+        return a * g if _b.ndim == 1 else sum_to(expand_dims(a, -1) * expand_dims(g, -2), _b.shape)
+    if _b.ndim == 1:
+        return sum_to(squeeze(swapaxes(a, -1, -2) @ expand_dims(g, -1), -1), _b.shape)
+    return sum_to(swapaxes(a, -1, -2) @ g, _b.shape)
 
 
 defvjp(matmul, _matmul_left, _matmul_right)
@@ -85,10 +79,9 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
 def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, saved: Any = None) -> Any:
     wants_x, wants_weight, wants_bias = wanted
     rows = g if g.ndim == 2 else reshape(g, (-1, weight.shape[1]))
-    to_x = matmul(g, transpose(weight)) if wants_x else None
-    to_weight = None
-    if wants_weight:
-        to_weight = matmul(transpose(x if x.ndim == 2 else reshape(x, (-1, weight.shape[0]))), rows)
+    samples = x if x.ndim == 2 else reshape(x, (-1, weight.shape[0]))
+    to_x = g @ weight.T if wants_x else None
+    to_weight = samples.T @ rows if wants_weight else None
     return to_x, to_weight, sum_to(rows, _bias.shape) if wants_bias else None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mlp.arrays import as_payload, is_floating
+from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.activations import log_softmax, softmax, softplus
@@ -53,16 +53,16 @@ def softmax_cross_entropy(xp: Any, logits: Any, target: Any, /, reduction: str =
     total = xp.sum(e, axis=-1, keepdims=True)
     log_p = z - xp.log(total)
     if target.ndim < logits.ndim:
-        losses = -xp.take_along_axis(log_p, xp.expand_dims(target, axis=-1), axis=-1)[..., 0]
+        gains = xp.take_along_axis(log_p, xp.expand_dims(target, axis=-1), axis=-1)[..., 0]
+        p = e / total
     else:
-        losses = -xp.where(target == 0, 0.0, target * log_p)  # 0 · log 0 is 0
+        gains = xp.where(target == 0, 0.0, target * log_p)  # 0 · log 0 is 0
+        p = e * (xp.sum(target, axis=-1, keepdims=True) / total)
         if reduction == "none":
-            losses = xp.sum(losses, axis=-1)
-    if reduction != "none":
-        losses = xp.sum(losses)
-    if reduction == "mean":
-        losses = losses / rows(logits)
-    return losses, e / total
+            gains = xp.sum(gains, axis=-1)
+    if reduction == "none":
+        return -gains, p
+    return -xp.sum(gains) / (rows(logits) if reduction == "mean" else 1), p
 
 
 def rows(logits: Any) -> int:
@@ -80,11 +80,11 @@ def _softmax_cross_entropy_vjp(
         g = g / rows(logits)
     elif reduction == "none":
         g = expand_dims(g, -1)
-    p = softmax(logits) if saved is None else saved
-    if target.ndim < logits.ndim:
-        to_logits = p - where(one_hot(target, logits.shape[-1]), 1.0, 0.0)
-    else:
-        to_logits = p * sum(target, axis=-1, keepdims=True) - target
+    labels = target.ndim < logits.ndim
+    p = saved
+    if p is None:
+        p = softmax(logits) if labels else softmax(logits) * sum(target, axis=-1, keepdims=True)
+    to_logits = p - (where(one_hot(target, logits.shape[-1]), 1.0, 0.0) if labels else target)
     return to_logits * g if wanted[0] else None, -log_softmax(logits) * g if wanted[1] else None
 
 
@@ -107,21 +107,15 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     >>> cross_entropy([[0.0, 0.0]], [1], reduction="sum")
     np.float64(0.6931471805599453)
     """
-    check_reduction(reduction)
+    if reduction not in REDUCTIONS:
+        check_reduction(reduction)
     prediction, target = _as_arrays(prediction, target)
-    shape = tuple(prediction.shape)
-    if not shape:
-        raise ShapeError("cross_entropy: the prediction is a scalar; it needs a last axis of classes")
-    if tuple(target.shape) == shape[:-1]:
-        _check_labels(target, shape[-1])
-    elif tuple(target.shape) != shape:
-        raise ShapeError(
-            f"cross_entropy: prediction {shape} against target {tuple(target.shape)}: "
-            f"give labels of shape {shape[:-1]}, or one weight per class"
-        )
+    shape, given = prediction.shape, target.shape
+    if given != shape or not shape:
+        _check_labels(prediction, target)
     if from_logits:
         return softmax_cross_entropy(prediction, target, reduction=reduction)
-    weights = where(one_hot(target, shape[-1]), 1.0, 0.0) if len(target.shape) < len(shape) else target
+    weights = where(one_hot(target, shape[-1]), 1.0, 0.0) if len(given) < len(shape) else target
     return reduce(-sum(_times_log(weights, prediction), axis=-1), reduction)
 
 
@@ -133,15 +127,27 @@ def _times_log(weight: Any, p: Any) -> Any:
 
 def _as_arrays(prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return both with a shape: lists become arrays."""
-    return tuple(x if type(x) in NODES else as_payload(x) for x in (prediction, target))  # type: ignore[return-value]
+    return (
+        prediction if type(prediction) in NODES else as_payload(prediction),
+        target if type(target) in NODES else as_payload(target),
+    )
 
 
-def _check_labels(target: Any, classes: int) -> None:
+def _check_labels(prediction: Any, target: Any) -> None:
+    """Raise unless ``target`` holds one label per row of ``prediction``, each below the number of classes."""
+    shape, given = tuple(prediction.shape), tuple(target.shape)
+    if not shape:
+        raise ShapeError("cross_entropy: the prediction is a scalar; it needs a last axis of classes")
+    if given != shape[:-1]:
+        raise ShapeError(
+            f"cross_entropy: prediction {shape} against target {given}: "
+            f"give labels of shape {shape[:-1]}, or one weight per class"
+        )
     labels = target._data if type(target) in NODES else target
-    if is_floating(labels):
+    if labels.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
-    if labels.size and not (0 <= labels.min() and labels.max() < classes):
-        raise IndexingError(f"cross_entropy: labels run from {labels.min()} to {labels.max()}, with {classes} classes")
+    if labels.size and not (0 <= labels.min() and labels.max() < shape[-1]):
+        raise IndexingError(f"cross_entropy: labels run from {labels.min()} to {labels.max()}, with {shape[-1]} classes")
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:

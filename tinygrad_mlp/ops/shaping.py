@@ -25,7 +25,9 @@ defvjp(reshape, lambda g, _y, x, shape: reshape(g, x.shape))
 @primitive(symbol="ᵀ", latex=r"{0}^{{\top}}", linear=True, view=True)
 def transpose(xp: Any, x: Any, /, axes: Sequence[int] | None = None) -> Any:
     """Return ``x`` with its axes in another order; reversed by default."""
-    return xp.permute_dims(x, tuple(range(x.ndim))[::-1] if axes is None else tuple(axes))
+    if axes is None:
+        return x.T if x.ndim == 2 else xp.permute_dims(x, tuple(range(x.ndim))[::-1])
+    return xp.permute_dims(x, tuple(axes))
 
 
 def _transpose_vjp(g: Any, _y: Any, x: Any, axes: Sequence[int] | None = None) -> Any:

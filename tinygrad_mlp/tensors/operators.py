@@ -262,6 +262,6 @@ def _logic(op: Op, *operands: Any) -> Any:
 
 def copied(data: Any) -> Any:
     """Return a payload that shares no memory with ``data``."""
-    if type(data) is ndarray:
+    if type(data) is np.ndarray:
         return data.copy()
     return data if type(data) in (float, int, bool) else namespace(data).asarray(data, copy=True)
