@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tinygrad_mlp import no_grad
 from tinygrad_mlp.errors import DataError, LayoutError, TinygradError, UnsupportedError
-from tinygrad_mlp.ops import sigmoid
+from tinygrad_mlp.ops import dropout, sigmoid
 from tinygrad_mlp.tensors import Tensor, Value
 from tinygrad_mlp.viz import Picture, draw, engines, picture
 from tinygrad_mlp.viz.labels import norm, number, summary
@@ -202,6 +202,17 @@ def test_a_result_without_history_is_one_leaf():
     assert "6" in draw(y, engine="native").svg
 
 
+def test_arguments_are_written_as_one_types_them_without_addresses():
+    x = Tensor(np.ones((4, 3)), name="x")
+    rng = np.random.default_rng(0)
+    y = dropout(x[np.array([0, 1, 1]), 1:], 0.5, rng=rng).sum(axis=1)
+    text = draw(y).text
+    assert "index=([0, 1, 1], 1:)" in text
+    assert "axis=1" in text
+    assert "rng=Generator" in text
+    assert " 0x" not in text
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -213,6 +224,7 @@ def test_a_result_without_history_is_one_leaf():
         (np.full((2, 3), np.nan), "6 nan"),
         (np.zeros((0, 3)), "empty"),
         (np.array([1e308] * 8), "min 1e+308 · mean inf · max 1e+308"),
+        (np.array([True, False, True]), "2 of 3 true"),
         (np.arange(10), "min 0 · mean 4.5 · max 9"),
     ],
 )

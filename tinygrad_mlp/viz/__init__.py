@@ -10,11 +10,11 @@ from typing import Any
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 
-from . import engines, network, ops
+from . import engines, network, ops, plot
 from .picture import Picture
 from .view import Drawing
 
-__all__ = ["Picture", "draw"]
+__all__ = ["Picture", "draw", "plot"]
 
 KINDS: dict[str, Callable[..., Drawing]] = {"ops": ops.drawing, "network": network.drawing}
 

@@ -73,6 +73,8 @@ def summary(data: Any, precision: int = 4) -> str:
         return "empty"
     if a.dtype.kind not in "biuf":
         return clean(shorten(str(a.dtype)))
+    if a.dtype.kind == "b" and a.size > 1:
+        return f"{int(a.sum())} of {a.size} true"
     if a.size == 1:
         return number(a.reshape(-1)[0], precision)
     if a.ndim == 1 and a.size <= 4:
@@ -86,6 +88,32 @@ def summary(data: Any, precision: int = 4) -> str:
         named = (("min", finite.min()), ("mean", mean), ("max", finite.max()))
         parts = [f"{word} {number(float(x), precision)}" for word, x in named]
     return " · ".join(parts + [f"{count} {word}" for count, word in bad if count])
+
+
+def argument(x: Any, precision: int = 4) -> str:
+    """Return an operation's argument as one would type it; never a memory address, so that pictures are stable.
+
+    >>> argument((slice(1, None), Ellipsis, np.array([0, 2]))), argument(np.random.default_rng(0))
+    ('(1:, ..., [0, 2])', 'Generator')
+    """
+    match x:
+        case float():
+            return number(x, precision)
+        case None | bool() | int() | str():
+            return repr(x)
+        case slice():
+            ends = ["" if end is None else argument(end, precision) for end in (x.start, x.stop, x.step)]
+            return ":".join(ends if ends[2] else ends[:2])
+        case tuple() | list():
+            inner = ", ".join(argument(item, precision) for item in x)
+            return f"({inner})" if isinstance(x, tuple) else f"[{inner}]"
+        case np.ndarray() if x.ndim < 2 and x.size <= 6:
+            return argument(x.tolist(), precision)
+        case np.ndarray():
+            return f"{shape_text(x.shape)} array"
+        case np.generic():
+            return argument(x.item(), precision)
+    return "..." if x is Ellipsis else getattr(x, "__name__", type(x).__name__)
 
 
 def norm(data: Any) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.errors import LayoutError, TinygradError, TracingError
 from tinygrad_mlp.graph import Node
 
-from .labels import clean, norm, number, shape_text, shorten, summary
+from .labels import argument, clean, norm, number, shape_text, shorten, summary
 
 BUDGET = 200
 LIMIT = 2_500  # layout time grows far faster than the graph: 2,908 nodes take seconds, 5,480 take minutes
@@ -46,7 +46,7 @@ class NodeView:
             return self.name or (self.value if self.kind == "constant" and not self.shape else "") or self.kind
         if self.name:
             return f"{self.name} = {self.op}"
-        return f"{self.symbol} {self.op}" if _spelled(self.symbol) not in ("", _spelled(self.op)) else self.op
+        return self.op if _spelled(self.symbol) in _spelled(self.op) else f"{self.symbol} {self.op}"
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -205,7 +205,7 @@ def _value(read: Callable[[], Any], precision: int) -> str:
     try:
         return summary(data, precision)
     except (TypeError, ValueError, TinygradError):
-        return clean(shorten(repr(data)))  # an argument that is no number: a slice, a list, a generator
+        return clean(shorten(argument(data, precision)))  # no number: a slice, a list, a generator
 
 
 def _gradient(node: Node, precision: int, any_grad: bool) -> tuple[str, int]:
@@ -223,17 +223,8 @@ def _gradient(node: Node, precision: int, any_grad: bool) -> tuple[str, int]:
 
 
 def _params(params: dict[str, Any], precision: int) -> str:
-    parts = []
-    for name, x in params.items():
-        if x is None or x is False:
-            continue
-        text = f"{shape_text(np.shape(x))} array" if hasattr(x, "dtype") and np.ndim(x) else _plain(x, precision)
-        parts.append(f"{name}={text}")
+    parts = [f"{name}={argument(x, precision)}" for name, x in params.items() if x is not None and x is not False]
     return shorten(clean(", ".join(parts)), 48)
-
-
-def _plain(x: Any, precision: int) -> str:
-    return number(x, precision) if isinstance(x, float) else getattr(x, "__name__", None) or repr(x)
 
 
 def _notes(nodes: tuple[NodeView, ...], total: int) -> tuple[str, ...]:
