@@ -136,7 +136,11 @@ def _caption(graph: GraphView, theme: Theme, title: str) -> str:
             style = theme.nodes[kind]
             line = {"rounded": ' STYLE="ROUNDED"', "ellipse": ' STYLE="DOTTED"'}.get(style.shape, "")
             frame = f'BORDER="{round(style.width)}" COLOR="{style.stroke}" BGCOLOR="{style.fill}"{line}'
-            cells.append(f'<TD {frame} WIDTH="20" HEIGHT="12"></TD><TD ALIGN="LEFT">{word}   </TD>')
+            sample = f'<TD {frame} WIDTH="20" HEIGHT="12"></TD>'
+            if style.double:
+                ring = f'<TABLE {frame} CELLBORDER="0" CELLSPACING="0"><TR><TD WIDTH="14" HEIGHT="6"></TD></TR></TABLE>'
+                sample = f'<TD {frame} CELLPADDING="2">{ring}</TD>'
+            cells.append(f'{sample}<TD ALIGN="LEFT">{word}   </TD>')
     if any(node.dashed for node in graph.nodes):
         cells.append('<TD ALIGN="LEFT">dashed: no gradient</TD>')
     rows = [f'<TR><TD ALIGN="LEFT"><FONT COLOR="{theme.text}"><B>{escape(title)}</B></FONT></TD></TR>'] if title else []
