@@ -1,0 +1,61 @@
+"""Networks: modules that hold parameters, layers, hidden and output units, the multilayer perceptron, scalar networks.
+
+Read the modules in this order, in which they import each other: ``description``, ``module``, ``init``, ``layers``,
+``units``, ``families``, ``mlp``, ``scalar``.
+"""
+
+from tinygrad_mlp.ops import (
+    absolute_error,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+    squared_error,
+    tanh,
+)
+
+from . import init
+from .families import FAMILIES, Bernoulli, Family, Gaussian, Multinomial, Poisson
+from .layers import Dropout, Linear, Maxout, RadialBasis, Sequential
+from .mlp import MLP
+from .module import Module, Parameter
+from .units import HIDDEN_UNITS, HiddenUnit
+
+__all__ = [
+    "FAMILIES",
+    "HIDDEN_UNITS",
+    "MLP",
+    "Bernoulli",
+    "Dropout",
+    "Family",
+    "Gaussian",
+    "HiddenUnit",
+    "Linear",
+    "Maxout",
+    "Module",
+    "Multinomial",
+    "Parameter",
+    "Poisson",
+    "RadialBasis",
+    "Sequential",
+    "absolute_error",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge",
+    "init",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "squared_error",
+    "tanh",
+]
