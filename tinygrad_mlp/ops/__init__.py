@@ -128,6 +128,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "square",
+    "squared_error",
     "squeeze",
     "stack",
     "subtract",
