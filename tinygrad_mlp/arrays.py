@@ -1,7 +1,7 @@
 """Who computes this: the namespace of array functions for a value, found by its type.
 
 A namespace has the functions of the Python array API (https://data-apis.org/array-api) and a short list beyond it:
-``index_add``, ``sum_to`` and ``quiet``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any other library with a
+``index_add``, ``sum_to``, ``sum_product`` and ``quiet``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any other library with a
 namespace of its own, or one that ``array-api-compat`` knows, is found at its first use.
 """
 
@@ -35,6 +35,10 @@ class Namespace:
     def quiet(self) -> Any:
         """Return a context in which an overflow to inf does not warn, because the rule wants the inf."""
         return np.errstate(over="ignore")
+
+    def sum_product(self, weights: Any, x: Any) -> Any:
+        """Return the sum of ``weights * x``, two arrays of one shape; a weight of 0 takes away even an infinity."""
+        return self.sum(weights * self.where(weights == 0, self.zeros_like(x), x))
 
     def index_add(self, x: Any, index: Any, values: Any) -> Any:
         """Return ``x`` with ``values`` added at ``x[index]``; where an index repeats, every value counts."""
@@ -77,6 +81,11 @@ class NumPy(Namespace):
                 y += x[:, j]
             return y[:, None] if keepdims else y
         return np.add.reduce(x, axis, None, None, keepdims)
+
+    def sum_product(self, weights: Any, x: Any) -> Any:
+        """Return the sum of ``weights * x``, two arrays of one shape; a weight of 0 takes away even an infinity."""
+        total = np.vdot(weights, x)
+        return total if total == total else Namespace.sum_product(self, weights, x)
 
     @staticmethod
     def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

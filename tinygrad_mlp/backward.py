@@ -4,10 +4,9 @@
 throughout takes a shorter way with the rules of the commonest ops written out (tested equal to the table).
 """
 
-import sys
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -57,58 +56,71 @@ def cotangents(
         GradientError: No gradient is defined: an op without a vjp, or a root that does not depend on anything.
         StaleError: An operand that a rule reads was overwritten after its use.
     """
-    ends = frozenset(to or ())
     grads: dict[Node, Any] = {root: initial_seed(root, seed)}
+    with np.errstate(all="ignore"):
+        if not create_graph:
+            return _accumulate(grads, root, frozenset(to or ()), keep, False)
+        with recording(mode() | GRADIENTS):
+            return _accumulate(grads, root, frozenset(to or ()), keep, True)
+
+
+def _accumulate(
+    grads: dict[Node, Any], root: Node, ends: frozenset[Node], keep: bool, create_graph: bool
+) -> dict[Node, Any]:
+    """Return what ``cotangents`` does, given the cotangent of ``root`` in ``grads``."""
     found: dict[Node, Any] = {}
-    with np.errstate(all="ignore"), recording(mode() | GRADIENTS) if create_graph else nullcontext():
-        for node in toposort(root, ends):
-            g = grads.pop(node)
-            if keep or node.op is None or node in ends or type(node._data) is float:
-                found[node] = g
-            if node.op is None or node in ends:
-                continue
-            for x, c in contributions(node, g, create_graph):
-                grads[x] = grads[x] + c if x in grads else c
+    take = grads.pop
+    for node in toposort(root, ends):
+        g = take(node)
+        if node.op is None or node in ends:
+            found[node] = g
+            continue
+        if keep or type(node._data) is float:
+            found[node] = g
+        for x, c in contributions(node, g, create_graph):
+            grads[x] = grads[x] + c if x in grads else c
     return found
 
 
 def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[Node, Any]]:
     """Return each input of ``node`` that wants a gradient, with what its vjp gives for the cotangent ``g``."""
-    op, inputs = node.op, node.inputs
+    op, inputs, params = node.op, node.inputs, node.meta or NO_PARAMS
     if node.tick != clock[0]:
         check_fresh(node)
-    wanted, values = [], []
+    y = node if create_graph else node._data
+    values: list[Any] = []
+    wanted: list[bool] = []
     for x in inputs:
         if type(x) in NODES:
             wanted.append(x.requires_grad)
-            values.append(x if create_graph else x._data)
+            if not create_graph:
+                x = x._data
+                if type(x) is float and not op.scalars:
+                    x = np.asarray(x)
         else:
             wanted.append(False)
-            values.append(thaw(x) if type(x) is Guarded else x)
-    if not op.scalars and not create_graph:
-        values = [np.asarray(v) if type(v) is float else v for v in values]
-    y = node if create_graph else node._data
-    params = node.meta or NO_PARAMS
-    rules: Sequence[Any] = op.vjps
-    joint = None
+            if type(x) is Guarded:
+                x = thaw(x)
+        values.append(x)
+    found: list[tuple[Node, Any]] = []
     if op.joint_vjp is not None:
         saved = None if create_graph or not op.saves else node.saved  # type: ignore[attr-defined]
         joint = op.joint_vjp(wanted, g, y, *values, saved=saved, **params)
-    found = []
     for i, x in enumerate(inputs):
-        if wanted[i]:
-            if joint is not None:
-                c = joint[i]
-            elif op.argnum_vjp is not None:
-                c = op.argnum_vjp(i, g, y, *values, **params)
-            elif rules and rules[i] is not None:
-                c = rules[i](g, y, *values, **params)
-            else:
-                raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
-            d = x._data
-            if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
-                c = _fit(op, c, d)
-            found.append((x, c))
+        if not wanted[i]:
+            continue
+        if op.joint_vjp is not None:
+            c = joint[i]
+        elif op.argnum_vjp is not None:
+            c = op.argnum_vjp(i, g, y, *values, **params)
+        elif op.vjps and op.vjps[i] is not None:
+            c = op.vjps[i](g, y, *values, **params)
+        else:
+            raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
+        d = x._data
+        if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
+            c = _fit(op, c, d)
+        found.append((x, c))
     return found
 
 
@@ -141,6 +153,8 @@ def initial_seed(root: Node, seed: Any) -> Any:
         ShapeError: The seed has another shape.
     """
     y = root._data
+    if seed is None and type(y) is ndarray and y.shape == () and root.requires_grad:
+        return y.dtype.type(1)
     if not root.requires_grad:
         why = "it is an integer" if not is_floating(y) else "no operand requires a gradient, or it was made under no_grad"
         raise GradientError(f"backward: this {type(root).__name__} has no gradient: {why}")
@@ -202,33 +216,28 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
     for node in found:
         g = found[node]
-        if create_graph:
+        if type(g) is ndarray and not create_graph:
+            if g.base is not None or getrefcount(g) > UNSHARED:
+                g = g.copy()
+        elif create_graph:
             g = g if type(g) in NODES else wrap(g)
-        elif type(g) is not ndarray:
-            g = g if type(g) is float else namespace(g).asarray(g, copy=True)
-        elif g.base is not None or _references(g) > _UNSHARED:
-            g = g.copy()
-        old = node._grad if node.op is None else None
-        if old is not None:
-            g = (old if create_graph or type(old) not in NODES else old._data) + g
+        elif type(g) is not float:
+            g = np.array(g) if isinstance(g, np.generic) else namespace(g).asarray(g, copy=True)
+        if node._grad is not None and node.op is None:
+            g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._data) + g
         node._grad = g
 
 
-def _references(array: Any) -> int:
-    """Return how many references to ``array`` exist, in a way that depends only on how the caller holds it."""
-    return sys.getrefcount(array)
-
-
 def _unshared() -> int:
-    """Return ``_references`` of an array that only a dict and one local variable hold, as in ``backward``."""
+    """Return the references to an array that only a dict and one local variable hold, as in ``backward``."""
     probe = {0: np.empty(0)}
     g = None
     for key in probe:
         g = probe[key]
-    return _references(g)
+    return getrefcount(g)
 
 
-_UNSHARED = _unshared()
+UNSHARED = _unshared()
 
 # ----------------------------------------------------------------------------------------- graphs that are floats throughout
 

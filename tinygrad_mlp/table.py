@@ -128,44 +128,41 @@ class Op:
         signature = inspect.signature(self.forward)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        """Compute, and record if an operand is a node that requires a gradient."""
-        if len(args) != self.arity:
-            args, params = self.bind(args, params)
-        return self.apply(args, params)
-
     def bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the operands and the params of a call as one would write it in Python."""
-        if self.arity is None:
-            if not args or not isinstance(args[0], Sequence):
-                raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
-            operands, rest = list(args[0]), args[1:]
-        else:
-            operands, rest = list(args[: self.arity]), args[self.arity :]
-            for name, default in self.operands[len(operands) :]:
-                if name not in params and default is inspect.Parameter.empty:
-                    raise DTypeError(f"{self.name}: operand {name!r} is missing")
-                operands.append(params.pop(name, default))
+        operands, rest = list(args[: self.arity]), args[self.arity :]
+        for name, default in self.operands[len(operands) :]:
+            if name not in params and default is inspect.Parameter.empty:
+                raise DTypeError(f"{self.name}: operand {name!r} is missing")
+            operands.append(params.pop(name, default))
+        return tuple(operands), self._named(rest, params)
+
+    def _named(self, rest: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
+        """Return the params of a call, those given by position under their names."""
         if len(rest) > len(self.positional):
             most = len(self.operands) + len(self.positional)
-            raise DTypeError(f"{self.name}: takes at most {most} arguments by position, {len(args)} were given")
-        if rest:
-            params = {**dict(zip(self.positional, rest, strict=False)), **params}
-        return tuple(operands), params
+            raise DTypeError(f"{self.name}: takes at most {most} arguments by position")
+        return {**dict(zip(self.positional, rest, strict=False)), **params} if rest else params
 
     def apply(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        """Compute on operands of any kind, and record; the specialised calls below leave to it all that is not common."""
+        """Compute on operands already told from params; record as a call does."""
+        return Op.__call__(self, *inputs, **params)
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute, and record if an operand is a node that requires a gradient; the short paths of subclasses end here too."""
+        if len(inputs) != self.arity and self.arity is not None:
+            inputs, params = self.bind(inputs, params)
         values: list[Any] = []
-        found = tracked = arrays = constants = False
+        constants: list[int] = []
+        tracked = arrays = False
         common = True
         for x in inputs:
             if type(x) in NODES:
-                found = True
                 if x.requires_grad:
                     tracked = True
                 x = x._data
             else:
-                constants = True
+                constants.append(len(values))
                 if type(x) is not ndarray or x.dtype.kind not in REAL:
                     x = as_payload(x)
             if type(x) is ndarray:
@@ -173,6 +170,7 @@ class Op:
             elif not self.scalars or type(x) not in NUMBERS:
                 common = False
             values.append(x)
+        found = len(constants) < len(values)
         xp = NUMPY if arrays and common else self._prepare(values, found)
         saved = None
         try:
@@ -185,7 +183,7 @@ class Op:
             return y
         y = self._owned(y, values)
         if constants:
-            inputs = self._kept(inputs, values)
+            inputs = self._kept(inputs, values, constants)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
             return _tensor(self, y, inputs, params, saved)
         return self._record(wrap(y), inputs, params, saved, tracked)
@@ -206,13 +204,12 @@ class Op:
             node.saved = saved
         return node
 
-    def _kept(self, inputs: Sequence[Any], values: Sequence[Any]) -> tuple[Any, ...]:
+    def _kept(self, inputs: Sequence[Any], values: Sequence[Any], constants: Sequence[int]) -> tuple[Any, ...]:
         """Return the operands as the graph keeps them: a constant array is copied if a rule will read it."""
         kept = list(inputs)
-        for i, x in enumerate(inputs):
-            if type(x) not in NODES:
-                value = values[i]
-                kept[i] = freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value
+        for i in constants:
+            value = values[i]
+            kept[i] = freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value
         return tuple(kept)
 
     def is_read(self, i: int, inputs: Sequence[Any]) -> bool:
@@ -240,15 +237,12 @@ class Op:
         """Return an array, copied where a rule returned its operand, or a view of it without being declared a view."""
         if type(y) is not ndarray:
             return np.asarray(y) if isinstance(y, np.generic) else y
-        same = False
         for v in values:
             if v is y:
-                same = True
-        if not same and (y.base is None or self.view):
+                return y[...] if self.view else y.copy()
+        if y.base is None or self.view:
             return y
-        if self.view:
-            return y[...]
-        return y.copy() if same or any(type(v) is ndarray and np.may_share_memory(y, v) for v in values) else y
+        return y.copy() if any(type(v) is ndarray and np.may_share_memory(y, v) for v in values) else y
 
     def failure(self, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
         """Return the error to raise where the forward rule failed on ``values``: it names the op, shapes and remedy."""
@@ -275,6 +269,16 @@ class Op:
         return kind(text)
 
 
+class VariadicOp(Op):
+    """An op of a sequence of operands."""
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Compute on the sequence that is the first argument, and record as any op."""
+        if not args or not isinstance(args[0], Sequence):
+            raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
+        return Op.__call__(self, *args[0], **self._named(args[1:], params))
+
+
 class UnaryOp(Op):
     """An op of one operand, with short paths for an array, and for a tensor that requires a gradient."""
 
@@ -285,11 +289,11 @@ class UnaryOp(Op):
         if type(x) in NODES:
             value = x._data
             if type(value) is not ndarray or not x.requires_grad or not self.differentiable or mode() != GRADIENTS:
-                return self.apply((x,), params)
+                return Op.__call__(self, x, **params)
         elif type(x) is ndarray and x.dtype.kind in REAL and not self.random:
             value = x
         else:
-            return self.apply((x,), params)
+            return Op.__call__(self, x, **params)
         saved = None
         try:
             y = self.forward(NUMPY, value, **params)
@@ -311,7 +315,7 @@ class BinaryOp(Op):
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute, and record if an operand is a node that requires a gradient."""
         if len(args) != 2 or params:
-            return self.apply(*self.bind(args, params))
+            return Op.__call__(self, *args, **params)
         a, b = va, vb = args
         tracked = False
         if type(a) in NODES:
@@ -326,15 +330,15 @@ class BinaryOp(Op):
             common = type(vb) is ndarray and type(va) in COMMON
         raw = va is a and vb is b
         if not common or (not raw and (not tracked or not self.differentiable or mode() != GRADIENTS)):
-            return self.apply(args, NO_PARAMS)
+            return Op.__call__(self, *args)
         if type(a) is ndarray:
             if a.dtype.kind not in REAL:
-                return self.apply(args, NO_PARAMS)
+                return Op.__call__(self, *args)
             if not raw and self.reads[1][0]:
                 a = freeze(a)
         if type(b) is ndarray:
             if b.dtype.kind not in REAL:
-                return self.apply(args, NO_PARAMS)
+                return Op.__call__(self, *args)
             if not raw and self.reads[0][1]:
                 b = freeze(b)
         try:
@@ -413,7 +417,9 @@ def primitive(forward: Rule | None = None, **properties: Any) -> Any:
     operands, params, _ = _signature(forward)
     required = all(default is inspect.Parameter.empty for _, default in operands)
     kind = Op
-    if operands is not VARIADIC and len(operands) == 1 and required:
+    if operands is VARIADIC:
+        kind = VariadicOp
+    elif len(operands) == 1 and required:
         kind = UnaryOp
     elif len(operands) == 2 and required and not params and not properties.get("saves"):
         kind = BinaryOp

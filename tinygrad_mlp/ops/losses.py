@@ -51,18 +51,18 @@ def softmax_cross_entropy(xp: Any, logits: Any, target: Any, /, reduction: str =
     z = logits - xp.max(logits, axis=-1, keepdims=True)
     e = xp.exp(z)
     total = xp.sum(e, axis=-1, keepdims=True)
-    log_p = z - xp.log(total)
+    log_total = xp.log(total)
+    n = rows(logits) if reduction == "mean" else 1
     if target.ndim < logits.ndim:
-        gains = xp.take_along_axis(log_p, xp.expand_dims(target, axis=-1), axis=-1)[..., 0]
-        p = e / total
-    else:
-        gains = xp.where(target == 0, 0.0, target * log_p)  # 0 · log 0 is 0
-        p = e * (xp.sum(target, axis=-1, keepdims=True) / total)
-        if reduction == "none":
-            gains = xp.sum(gains, axis=-1)
+        picked = xp.take_along_axis(z, xp.expand_dims(target, axis=-1), axis=-1)
+        losses = log_total - picked
+        return xp.sum(losses) / n if reduction != "none" else losses[..., 0], e / total
+    weight = xp.sum(target, axis=-1, keepdims=True)
+    p = e * (weight / total)
     if reduction == "none":
-        return -gains, p
-    return -xp.sum(gains) / (rows(logits) if reduction == "mean" else 1), p
+        losses = weight * log_total - xp.sum(xp.where(target == 0, 0.0, target * z), axis=-1, keepdims=True)
+        return losses[..., 0], p
+    return (xp.sum_product(weight, log_total) - xp.sum_product(target, z)) / n, p
 
 
 def rows(logits: Any) -> int:

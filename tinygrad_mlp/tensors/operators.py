@@ -198,7 +198,7 @@ class Operators(Node):
             ShapeError: There is not exactly one element.
         """
         refuse_while_tracing(".item()")
-        if self.size != 1:
+        if getattr(self._data, "size", 1) != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} is no single number")
         return self._data.item() if hasattr(self._data, "item") else self._data
 
