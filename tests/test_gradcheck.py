@@ -1,0 +1,222 @@
+"""gradcheck confirms right derivatives of every kind, and names each element of a wrong one."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import SMOOTH, call, samples
+
+import tinygrad_mlp as tg
+from tinygrad_mlp import nn
+from tinygrad_mlp.check import gradcheck
+from tinygrad_mlp.errors import DTypeError, GradcheckError, GradientError
+from tinygrad_mlp.table import OPS, defvjp, defvjps, primitive
+
+
+@pytest.fixture
+def cube():
+    """A primitive whose rule is wrong where x < 1: 2.9 x² instead of 3 x²."""
+
+    @primitive(elementwise=True)
+    def cube_with_a_slip(xp, x):  # noqa: ARG001
+        return x * x * x
+
+    defvjp(cube_with_a_slip, lambda g, y, x: g * tg.where(x >= 1, 3.0, 2.9) * x * x)  # noqa: ARG005
+    yield cube_with_a_slip
+    del OPS["cube_with_a_slip"]
+
+
+@pytest.mark.parametrize("op", SMOOTH.values(), ids=SMOOTH)
+@given(data=st.data())
+def test_it_confirms_every_row_of_the_table(op, data):
+    sample = data.draw(samples(op))
+    if not sample.wrt or not all(sample.operands[i].size for i in sample.wrt):
+        return  # nothing can be varied
+
+    def f(*varied):
+        operands = list(sample.operands)
+        for i, x in zip(sample.wrt, varied, strict=True):
+            operands[i] = x
+        return call(op, operands, sample.params)
+
+    assert gradcheck(f, *(sample.operands[i] for i in sample.wrt))
+
+
+@pytest.mark.parametrize("x", [3.0, -0.0, 1e-12, 1e8])
+def test_it_takes_numbers_of_every_size(x):
+    report = gradcheck(lambda x: x * x * x + 2 * x, x)
+    assert report.elements[0].analytic == 3 * x * x + 2
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: x**3, 0.0),
+        (lambda x: x**5, 0.0),
+        (tg.sqrt, 1e-8),
+        (tg.log, 1e-12),
+        (lambda x: tg.exp(100 * x), 0.3),
+        (lambda x: tg.sin(1e3 * x), 0.2),
+        (lambda x: x + 1e9, 2.0),
+        (lambda x: 1e-9 * x * x, 2.0),
+        (tg.sigmoid, -700.0),
+    ],
+)
+def test_it_is_not_misled_by_curvature_edges_or_rounding(f, x):
+    assert gradcheck(f, x)
+    assert gradcheck(f, np.array([x, x]))
+
+
+def test_it_names_the_elements_of_a_wrong_rule(cube):
+    x = np.array([[0.5, 2.0], [3.0, 0.25]])
+    report = gradcheck(cube, x, raise_exception=False)
+    assert not report
+    assert {(e.place, e.output) for e in report.failures} == {("x[0, 0]", "[0, 0]"), ("x[1, 1]", "[1, 1]")}
+    failure = next(e for e in report.failures if e.place == "x[0, 0]")
+    assert (failure.analytic, failure.numeric) == (pytest.approx(0.725), pytest.approx(0.75))
+    assert [element for element in report.elements if element.verdict == "kink"] == []
+    assert "d output[0, 0] / d x[0, 0]: analytic 0.725, numeric 0.75" in str(report)
+    assert str(report).startswith("gradcheck of cube_with_a_slip: 2 of 16 derivatives not confirmed")
+
+
+def test_it_raises_unless_told_otherwise(cube):
+    with pytest.raises(GradcheckError, match=r"1 of 1 derivative not confirmed(.|\n)*d output / d x: analytic 0.725"):
+        gradcheck(cube, 0.5)
+
+
+@pytest.mark.parametrize("share", [1 - 1e-4, 1 + 1e-4, 0.0, -1.0, 2.0])
+def test_it_sees_a_factor_however_small_the_derivative_is(share):
+    @primitive(elementwise=True)
+    def scaled(xp, x):  # noqa: ARG001
+        return 1e-6 * x * x
+
+    defvjp(scaled, lambda g, y, x: share * 2e-6 * g * x)  # noqa: ARG005
+    try:
+        assert len(gradcheck(scaled, np.array([1.0, -2.0, 1e-3]), raise_exception=False).failures) == 3
+    finally:
+        del OPS["scaled"]
+
+
+def test_it_sees_two_elements_that_were_exchanged():
+    @primitive
+    def pair(xp, x):
+        return xp.stack([x[0] * x[1], x[1]])
+
+    defvjps(pair, lambda wanted, g, y, x, saved=None: (tg.stack([g[0] * x[0], g[0] * x[1] + g[1]]),))  # noqa: ARG005
+    try:
+        places = [(e.output, e.place) for e in gradcheck(pair, np.array([2.0, 3.0]), raise_exception=False).failures]
+        assert sorted(places) == [("[0]", "x[0]"), ("[0]", "x[1]")]
+    finally:
+        del OPS["pair"]
+
+
+def test_it_sees_a_gradient_that_was_lost():
+    report = gradcheck(lambda x: x * x.detach(), np.array([1.0, 2.0]), raise_exception=False)
+    assert [(e.place, e.analytic) for e in report.failures] == [("x[0]", 1.0), ("x[1]", 2.0)]
+    assert not gradcheck(lambda x: float(x) ** 2, 3.0, raise_exception=False)
+
+
+def test_a_kink_is_reported_and_is_no_failure():
+    report = gradcheck(tg.relu, np.array([0.0, 1.0, -2.0, 1e-9]))
+    assert [e.place for e in report.kinks] == ["x[0]"]
+    assert "x[0]: at a kink" in str(report)
+    assert gradcheck(abs, 0.0).kinks
+    assert gradcheck(lambda x, y: tg.maximum(x, y).sum(), np.ones(2), np.ones(2)).kinks
+
+
+def test_a_number_outside_of_both_slopes_is_a_failure_at_a_kink_too():
+    @primitive(elementwise=True)
+    def hinge_with_a_slip(xp, x):
+        return xp.maximum(x, 0.0)
+
+    defvjp(hinge_with_a_slip, lambda g, y, x: g * tg.where(x > 0, 1.0, -0.5))  # noqa: ARG005
+    try:
+        assert [e.place for e in gradcheck(hinge_with_a_slip, np.zeros(1), raise_exception=False).failures] == ["x[0]"]
+    finally:
+        del OPS["hinge_with_a_slip"]
+
+
+def test_it_opens_nests_and_passes_on_what_cannot_be_varied():
+    def f(weights, labels, scale):
+        assert labels.dtype == np.int64
+        assert scale == 2
+        return tg.cross_entropy(weights["a"] * scale, labels) * weights["b"][0]
+
+    report = gradcheck(f, {"a": np.arange(6.0).reshape(2, 3), "b": [1.5]}, np.array([0, 2]), 2)
+    assert [(x.name, x.shape, x.checked) for x in report.inputs] == [
+        ("weights['a']", (2, 3), 6),
+        ("weights['b'][0]", (), 1),
+    ]
+
+
+def test_every_element_of_every_output_is_compared():
+    report = gradcheck(lambda x: (x.sum(), [x * x]), np.ones(3))
+    assert len(report.elements) == 4 * 3
+    assert {e.output for e in report.elements} == {"[0]", "[1, 0]", "[1, 1]", "[1, 2]"}
+
+
+def test_a_module_is_varied_in_place_and_restored():
+    model = nn.MLP([2, 3, 2], "tanh", "softmax", rng=1)
+    X, y = np.random.default_rng(0).normal(size=(5, 2)), np.array([0, 1, 1, 0, 1])
+    before = model.state_dict()
+    model.loss(X, y).backward()
+    gradients = [p.grad.copy() for p in model.parameters()]
+    for report in (gradcheck(lambda: model.loss(X, y), model), gradcheck(lambda m: m.loss(X, y), model)):
+        assert [x.checked for x in report.inputs] == [6, 3, 6, 2]
+    assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(np.array_equal(g, p.grad) for g, p in zip(gradients, model.parameters(), strict=True))
+
+
+def test_leaves_are_restored_when_the_function_fails():
+    w = tg.Tensor([1.0, 2.0], name="w")
+
+    def f():
+        if w.numpy()[0] > 1:
+            raise RuntimeError("halfway")
+        return (w * w).sum()
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        gradcheck(f, w)
+    assert w.tolist() == [1.0, 2.0]
+
+
+def test_scalar_graphs_are_checked_too():
+    network = nn.scalar.MLP(2, [3, 1], rng=0)
+    report = gradcheck(lambda: (network([0.3, -0.7]) - 1.0) ** 2, network)
+    assert len(report.elements) == len(list(network.parameters())) == 13
+
+
+def test_a_sample_checks_as_many_elements_as_asked_for():
+    report = gradcheck(lambda x, y: (x * x).sum() * y, np.ones((4, 5)), 2.0, sample=3, rng=1)
+    assert [x.checked for x in report.inputs] == [3, 1]
+    again = gradcheck(lambda x, y: (x * x).sum() * y, np.ones((4, 5)), 2.0, sample=3, rng=1)
+    assert again.elements == report.elements
+
+
+def test_it_works_where_recording_is_off():
+    with tg.no_grad():
+        assert gradcheck(lambda x: x * x, 2.0).elements[0].analytic == 4.0
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "error", "message"),
+    [
+        (tg.exp, [np.float32(1)], DTypeError, "x is float32"),
+        (lambda x: x.astype(np.float32), [np.ones(2)], DTypeError, "f returned float32"),
+        (tg.exp, [3], GradientError, "no input requires a gradient"),
+        (tg.exp, [tg.exp(tg.Value(1.0))], GradientError, r"x is computed \(exp\)"),
+        (lambda x: [], [1.0], GradientError, "returned nothing"),  # noqa: ARG005
+        (nn.Dropout(0.5, rng=0), [np.ones(8)], GradientError, "different values for the same input"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(f, inputs, error, message):
+    with pytest.raises(error, match=message):
+        gradcheck(f, *inputs)
+
+
+def test_a_derivative_that_is_not_finite_is_a_failure():
+    report = gradcheck(tg.sqrt, np.array([0.0, 4.0]), raise_exception=False)
+    assert {e.place for e in report.failures} == {"x[0]"}
+    assert math.isinf(report.failures[0].share)
