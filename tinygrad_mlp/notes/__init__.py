@@ -13,7 +13,7 @@ hand and trains it. Here that text is held against the library, and the library 
 
 Read the modules in this order, in which they import each other: ``printed`` (the figures), ``formulas`` (the gradients
 by hand), ``loop`` (cell 30), ``cells``, ``comparing`` (the table), ``claims`` (formulas as written and mended),
-``differing``, ``indices``, ``errata`` (the mistakes), ``facts``, ``drawings``.
+``differing``, ``indices``, ``checks``, ``errata`` (the mistakes), ``facts``, ``drawings``.
 """
 
 from .comparing import Comparison, format_table, table

@@ -1,4 +1,4 @@
-"""The notes' mistaken formulas, each as they write it and mended; ``errata.py`` holds both against the engine.
+"""The notes' mistaken formulas, each as they write it and mended; ``checks.py`` holds both against the engine.
 
 Both of a pair take the same arguments, so that a check which finds the mistake in the first can be seen to find none in
 the second. The numbers are those of ``errata.MISTAKEN``.
