@@ -20,11 +20,12 @@ from tinygrad_mlp.ops import (
     tanh,
 )
 
-from . import init
+from . import init, scalar
 from .families import FAMILIES, Bernoulli, Family, Gaussian, Multinomial, Poisson
 from .layers import Dropout, Linear, Maxout, RadialBasis, Sequential
 from .mlp import MLP
 from .module import Module, Parameter
+from .scalar import Neuron
 from .units import HIDDEN_UNITS, HiddenUnit
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Maxout",
     "Module",
     "Multinomial",
+    "Neuron",
     "Parameter",
     "Poisson",
     "RadialBasis",
@@ -53,6 +55,7 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "relu",
+    "scalar",
     "sigmoid",
     "softmax",
     "softplus",

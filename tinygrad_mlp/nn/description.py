@@ -38,8 +38,8 @@ def _row(
         "name": name,
         "units": units,
         "activation": activation,
-        "weight": None if weight is None else weight.numpy(),
-        "bias": None if bias is None else bias.numpy(),
+        "weight": weight,
+        "bias": bias,
         "parameters": count,
     }
 
@@ -61,7 +61,8 @@ def summarise(title: str, modules: Sequence[tuple[str, Any]], stages: Sequence[A
     rows: list[tuple[str, ...]] = [("layer", "kind", "activation", "shapes", "parameters")]
     counted: set[int] = set()
     for name, module in modules:
-        own = {key: x for key, x in direct_parameters(module).items() if id(x) not in counted}
+        found = module.named_parameters() if hasattr(module, "record") else direct_parameters(module)
+        own = {key: x for key, x in found if id(x) not in counted}
         counted.update(map(id, own.values()))
         if own:
             shapes = (
@@ -81,10 +82,10 @@ def summarise(title: str, modules: Sequence[tuple[str, Any]], stages: Sequence[A
     return Summary("\n".join((title, rule, lines[0], rule, *lines[1:-1], rule, lines[-1])))
 
 
-def direct_parameters(module: Any) -> dict[str, Any]:
-    """Return the parameters of a module by their names that belong to none of the modules in it."""
+def direct_parameters(module: Any) -> list[tuple[str, Any]]:
+    """Return the parameters of a module, with their names, that belong to none of the modules in it."""
     inner = {id(p) for other in module.modules() if other is not module for p in other.parameters()}
-    return {name: p for name, p in module.named_parameters() if id(p) not in inner}
+    return [(name, p) for name, p in module.named_parameters() if id(p) not in inner]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -82,7 +82,8 @@ class Linear(Module):
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
         n_in, n_out = self.weight.shape
-        return {"inputs": n_in, "units": n_out, "weight": self.weight, "bias": self.bias}
+        bias = None if self.bias is None else self.bias.numpy()
+        return {"inputs": n_in, "units": n_out, "weight": self.weight.numpy(), "bias": bias}
 
     def __repr__(self) -> str:
         n_in, n_out = self.weight.shape
@@ -130,9 +131,9 @@ class Maxout(Module):
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
-        n_in, columns = self.weight.shape
-        units = columns // self.pieces
-        return {"inputs": n_in, "units": units, "activation": "maxout", "weight": self.weight, "bias": self.bias}
+        weight, bias = self.weight.numpy(), self.bias.numpy()
+        units = len(bias) // self.pieces
+        return {"inputs": len(weight), "units": units, "activation": "maxout", "weight": weight, "bias": bias}
 
     def __repr__(self) -> str:
         n_in, columns = self.weight.shape
@@ -189,7 +190,13 @@ class RadialBasis(Module):
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it; centres are no weights of a sum, but have the same shape."""
         n_in, n_out = self.weight.shape
-        return {"inputs": n_in, "units": n_out, "activation": "radial_basis", "weight": self.weight, "bias": None}
+        return {
+            "inputs": n_in,
+            "units": n_out,
+            "activation": "radial_basis",
+            "weight": self.weight.numpy(),
+            "bias": None,
+        }
 
     def __repr__(self) -> str:
         n_in, n_out = self.weight.shape

@@ -1,20 +1,18 @@
 """The multilayer perceptron: hidden layers of any kind of unit, and an output unit with its likelihood."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import ShapeError, UnsupportedError
+from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.graph import no_grad
 
 from .families import Family, find_family
 from .init import Rng
 from .layers import Dropout, Linear, check_width, generator
 from .module import Module
-from .units import find_unit
-
-Activation = str | Callable[[Any], Any]
+from .units import Activation, check_activations, find_unit
 
 
 class MLP(Module):
@@ -58,7 +56,7 @@ class MLP(Module):
         dtype: Any = np.float64,
     ) -> None:
         self.sizes = _check_sizes(sizes)
-        self.units = _units(activation, len(self.sizes) - 2)
+        self.units = [find_unit(a) for a in check_activations(activation, len(self.sizes) - 2)]
         self.family = find_family(output)
         if self.family.unit == "softmax" and self.sizes[-1] == 1:
             raise ShapeError("MLP: a softmax of 1 unit is always 1: use output='logistic', or one unit a class")
@@ -158,15 +156,3 @@ def _check_sizes(sizes: Any) -> tuple[int, ...]:
             f"MLP: sizes is {list(sizes)}; it needs the inputs and the outputs at least, such as [2, 3, 1]"
         )
     return tuple(check_width(f"MLP: sizes[{i}]", n) for i, n in enumerate(sizes))
-
-
-def _units(activation: Activation | Sequence[Activation], hidden: int) -> list[Any]:
-    """Return the hidden unit of each of the hidden layers."""
-    if isinstance(activation, list | tuple):
-        if len(activation) != hidden:
-            raise UnsupportedError(
-                f"MLP: {len(activation)} activations for {hidden} hidden layers: give one each, or a single one"
-            )
-        return [find_unit(a) for a in activation]
-    unit = find_unit(activation)  # type: ignore[arg-type]  # a str is a Sequence, too
-    return [unit] * hidden

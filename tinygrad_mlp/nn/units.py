@@ -1,6 +1,6 @@
 """Hidden units by name: what a layer computes, and how its weights start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from tinygrad_mlp.ops import identity, leaky_relu, relu, sigmoid, softplus, tanh
 from .description import activation_name
 from .init import Initializer, glorot_uniform, he_normal, lecun_normal, standard_normal
 from .layers import Linear, Maxout, RadialBasis
+
+Activation = str | Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ HIDDEN_UNITS: dict[str, HiddenUnit] = {
 }
 
 
-def find_unit(activation: str | Callable[[Any], Any]) -> HiddenUnit:
+def find_unit(activation: Activation) -> HiddenUnit:
     """Return the hidden unit of that name, or one that applies a function to a linear layer.
 
     Raises:
@@ -65,3 +67,19 @@ def find_unit(activation: str | Callable[[Any], Any]) -> HiddenUnit:
         if unit.function is activation:
             return unit
     return HiddenUnit("linear" if activation is identity else activation_name(activation), activation)
+
+
+def check_activations(activation: Activation | Sequence[Activation], hidden: int) -> list[Activation]:
+    """Return the activation of each of ``hidden`` layers.
+
+    Raises:
+        UnsupportedError: A list of another length.
+    """
+    if isinstance(activation, list | tuple):
+        if len(activation) != hidden:
+            raise UnsupportedError(
+                f"MLP: {len(activation)} activations for {hidden} hidden layers: give one each, or a single one"
+            )
+        return list(activation)
+    single: Any = activation
+    return [single] * hidden
