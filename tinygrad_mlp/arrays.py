@@ -36,6 +36,10 @@ class Namespace:
         """Return a context in which an overflow to inf does not warn, because the rule wants the inf."""
         return np.errstate(over="ignore")
 
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        """Return ``a`` where the condition, which may be a Python bool, holds, else ``b``."""
+        return self.module.where(self.module.asarray(condition) if type(condition) is bool else condition, a, b)
+
     def sum_product(self, weights: Any, x: Any) -> Any:
         """Return the sum of ``weights * x``, two arrays of one shape; a weight of 0 takes away even an infinity."""
         return self.sum(weights * self.where(weights == 0, self.zeros_like(x), x))

@@ -10,7 +10,7 @@ from tinygrad_mlp.ops.comparison import maximum
 from tinygrad_mlp.ops.elementwise import abs, log, multiply, square, where
 from tinygrad_mlp.ops.indexing import one_hot
 from tinygrad_mlp.ops.reductions import mean, sum
-from tinygrad_mlp.ops.shaping import expand_dims
+from tinygrad_mlp.ops.shaping import astype, expand_dims
 from tinygrad_mlp.table import defvjps, primitive
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -84,7 +84,7 @@ def _softmax_cross_entropy_vjp(
     p = saved
     if p is None:
         p = softmax(logits) if labels else softmax(logits) * sum(target, axis=-1, keepdims=True)
-    to_logits = p - (where(one_hot(target, logits.shape[-1]), 1.0, 0.0) if labels else target)
+    to_logits = p - (astype(one_hot(target, logits.shape[-1]), logits.dtype) if labels else target)
     return to_logits * g if wanted[0] else None, -log_softmax(logits) * g if wanted[1] else None
 
 
@@ -115,7 +115,7 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
         _check_labels(prediction, target)
     if from_logits:
         return softmax_cross_entropy(prediction, target, reduction=reduction)
-    weights = where(one_hot(target, shape[-1]), 1.0, 0.0) if len(given) < len(shape) else target
+    weights = astype(one_hot(target, shape[-1]), prediction.dtype) if len(given) < len(shape) else target
     return reduce(-sum(_times_log(weights, prediction), axis=-1), reduction)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_mlp.ops.comparison import isfinite
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, where
-from tinygrad_mlp.ops.shaping import broadcast_to, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import astype, broadcast_to, normal_axis, reshape
 from tinygrad_mlp.table import defvjp, primitive
 
 Axis = int | Sequence[int] | None
@@ -86,7 +86,7 @@ def min(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
 
 def _extreme_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     ties = x == spread(y, x.shape, axis)
-    share = divide(g, sum(where(ties, 1.0, 0.0), axis=axis, keepdims=keepdims))
+    share = divide(g, sum(astype(ties, x.dtype), axis=axis, keepdims=keepdims))
     return where(ties, spread(share, x.shape, axis), 0.0)
 
 

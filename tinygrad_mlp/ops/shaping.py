@@ -139,7 +139,7 @@ def _concatenate_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int | No
         return reshape(g[start : start + x.size], x.shape)
     axis %= x.ndim
     start = sum(a.shape[axis] for a in _arrays[:argnum])
-    return g[(slice(None),) * axis + (slice(start, start + x.shape[axis]),)]
+    return g[(slice(None),) * axis + (slice(start, start + x.shape[axis]), ...)]
 
 
 defvjp_argnum(concatenate, _concatenate_vjp)
@@ -156,7 +156,7 @@ def stack(xp: Any, *arrays: Any, axis: int = 0) -> Any:
 
 
 def _stack_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int = 0) -> Any:
-    return g[(slice(None),) * (axis % g.ndim) + (argnum,)]
+    return g[(slice(None),) * (axis % g.ndim) + (argnum, ...)]
 
 
 defvjp_argnum(stack, _stack_vjp)
