@@ -91,6 +91,12 @@ def choosing(draw: DrawFn, op: Op) -> Call:
     return Call((mask, *grid(draw, op, [a, b])), {}, (1, 2))
 
 
+def deciding(draw: DrawFn, op: Op) -> Call:
+    """Operands of a logical row: booleans, or numbers of which some are zero."""
+    masks = [draw(hnp.arrays(bool, shape)) for shape in wide(draw, op.arity or 1)]
+    return Call(tuple(masks if draw(st.booleans()) else (np.asarray(mask * -1.5) for mask in masks)), {}, ())
+
+
 def sloped(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(grid(draw, op, wide(draw, 1))), {"negative_slope": draw(st.sampled_from([0.01, 0.3, 0.0]))}, (0,))
 
@@ -273,6 +279,10 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "linear": layered,
     "log_softmax": along,
     "logsumexp": averaged,
+    "logical_and": deciding,
+    "logical_not": deciding,
+    "logical_or": deciding,
+    "logical_xor": deciding,
     "matmul": multiplied,
     "max": averaged,
     "mean": averaged,

@@ -138,7 +138,7 @@ BINARY = [
     lambda a, b: 2 - a * 3 + 1 / (b * b + 1),
     lambda a, b: tg.affine([a, b, 0.5, b, a, 2.0, a]),
     lambda a, b: tg.affine([a, 1.5, a, b, -1.0]),
-    lambda a, b: tg.maximum(a, b),
+    tg.maximum,
     lambda a, _b: a**2,
     lambda a, _b: a**3.0,
     lambda a, _b: (a * a + 0.1) ** -0.5,
