@@ -12,9 +12,6 @@ from .printed import PRINTED, Form, Printed
 RTOL = 1e-12  # where 16 digits are printed: the last one depends on the order in which a BLAS kernel sums
 _FORMATS = {"whole": ".0f", "3 decimals": ".3f", "8 decimals": ".8f", "9 digits": ".8e"}
 
-# The notes add up wrongly: the sum that they print, and what it comes to.
-_SUMS = {"2-3-1": "6 + 3 + 3 + 1 = 13", "2-3-2": "6 + 6 + 3 + 2 = 17"}
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -46,14 +43,16 @@ def table(runs: int = 10) -> list[Comparison]:
         runs: how often the timing of cell 13 repeats its loops.
     """
     ours = figures_by_key(runs)
-    return [compared(key, figure, ours[key]) for key, figure in PRINTED.items()]
+    return [compared(figure, ours[key]) for key, figure in PRINTED.items()]
 
 
-def compared(key: str, figure: Printed, ours: Any) -> Comparison:
-    """Return the comparison of one figure with our value."""
-    agreement, agrees = _agreement(figure.form, figure.value, ours)
-    if key in _SUMS and int(_SUMS[key].rpartition("= ")[2]) == ours:
-        agreement, agrees = f"the notes add up wrongly: {_SUMS[key]}", True
+def compared(figure: Printed, ours: Any) -> Comparison:
+    """Return the comparison of one figure with our value; where the notes add up wrongly, with the right sum."""
+    if figure.addition:
+        agreement, agrees = _agreement(figure.form, int(figure.addition.rpartition("=")[2]), ours)
+        agreement = f"the notes add up wrongly: {figure.addition}" if agrees else agreement
+    else:
+        agreement, agrees = _agreement(figure.form, figure.value, ours)
     return Comparison(figure.cell, figure.what, _plain(figure.value), _plain(ours), figure.form, agreement, agrees)
 
 

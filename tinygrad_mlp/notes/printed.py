@@ -21,12 +21,14 @@ class Printed:
         what: what it is.
         value: the number or the array, as nested tuples.
         form: how it was printed, which says how closely it can be compared; a timing is not compared at all.
+        addition: where the notes add up wrongly, the addition with its right sum.
     """
 
     cell: str
     what: str
     value: Any
     form: Form = "8 decimals"
+    addition: str = ""
 
 
 _LOGISTIC = {
@@ -189,8 +191,8 @@ _TRAINING = {
 }
 
 _COUNTS = {
-    "2-3-1": Printed("text", "parameters of 2-3-1", 12, "whole"),
-    "2-3-2": Printed("text", "parameters of 2-3-2", 18, "whole"),
+    "2-3-1": Printed("text", "parameters of 2-3-1", 12, "whole", "6 + 3 + 3 + 1 = 13"),
+    "2-3-2": Printed("text", "parameters of 2-3-2", 18, "whole", "6 + 6 + 3 + 2 = 17"),
     "2-3-3": Printed("text", "parameters of 2-3-3", 21, "whole"),
     "2-3-3-3": Printed("text", "parameters of 2-3-3-3", 33, "whole"),
 }
