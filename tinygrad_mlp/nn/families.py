@@ -90,6 +90,10 @@ class Family:
         """Return the label of the likeliest class, or the mean where there are no classes, as a plain array."""
         return np.asarray(self.mean(_plain(eta)))
 
+    def labels(self, t: Any) -> Any:
+        """Return the targets ``t``, an array, in the form in which ``predict`` gives them."""
+        return t
+
     def check(self, t: Any, units: int) -> None:
         """Raise ``DataError`` if the targets of all rows, an array, do not fit ``units`` units of this family."""
         if t.shape[1:] != (units,) and not (t.ndim == 1 and units == 1):
@@ -143,6 +147,11 @@ class Bernoulli(Family):
         labels = (np.asarray(_plain(eta)) > 0).astype(np.int64)
         return labels[..., 0] if labels.shape[-1:] == (1,) else labels
 
+    def labels(self, t: Any) -> Any:
+        """Return 1 for a target above a half, else 0."""
+        labels = (t > 0.5).astype(np.int64)
+        return labels[..., 0] if labels.ndim > 1 and labels.shape[-1] == 1 else labels
+
     def check(self, t: Any, units: int) -> None:
         """Raise ``DataError`` if a target lies outside [0, 1]."""
         super().check(t, units)
@@ -177,6 +186,10 @@ class Multinomial(Family):
     def predict(self, eta: Any) -> Any:
         """Return the labels, shape (…), of the likeliest classes."""
         return np.argmax(_plain(eta), axis=-1)
+
+    def labels(self, t: Any) -> Any:
+        """Return labels as they are, and the largest of a row of weights."""
+        return t if t.ndim == 1 else np.argmax(t, axis=-1)
 
     def check(self, t: Any, units: int) -> None:
         """Raise ``DataError`` if a label is no class, or a row of weights is no distribution."""

@@ -5,22 +5,20 @@ A neuron's sum w·x + b is one ``affine`` node, not n products and n sums. The n
 """
 
 from collections.abc import Iterator, Sequence
-from operator import methodcaller
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.ops import affine
-from tinygrad_mlp.tensors import Value
+from tinygrad_mlp.ops import relu
+from tinygrad_mlp.tensors import Value, neurons
 
 from .init import Rng
 from .layers import Linear, check_width, generator
 from .module import Module
 from .units import Activation, HiddenUnit, check_activations, find_unit
-
-METHODS = {name: methodcaller(name) for name in ("relu", "tanh", "sigmoid")}  # a Value's own are shorter than an op's
 
 
 class Neuron(Module):
@@ -32,7 +30,7 @@ class Neuron(Module):
         rng: A seed or a ``numpy.random.Generator`` for the weights, which start as suits the unit.
 
     Attributes:
-        weights: n_in Values.
+        weights: n_in Values, a tuple.
         bias: a Value, 0 at first.
 
     >>> neuron = Neuron(2, rng=0)
@@ -44,9 +42,8 @@ class Neuron(Module):
         n_in = check_width("Neuron: n_in", n_in)
         self.unit = _scalar_unit(activation)
         start = self.unit.init(n_in, 1, generator(rng, "Neuron"))
-        self.weights = [Value(w, name=f"w{i}") for i, w in enumerate(start[:, 0].tolist(), 1)]
+        self.weights = tuple([Value(w, name=f"w{i}") for i, w in enumerate(start[:, 0].tolist(), 1)])
         self.bias = Value(0.0, name="b")
-        self._activation = METHODS.get(self.unit.name, self.unit.function)
 
     def __call__(self, x: Sequence[Any]) -> Any:
         """Return the output for ``n_in`` numbers or nodes.
@@ -54,10 +51,7 @@ class Neuron(Module):
         Raises:
             ShapeError: ``x`` has another length.
         """
-        if len(x) != len(self.weights):
-            raise ShapeError(f"Neuron: {len(x)} inputs for {len(self.weights)} weights")
-        total = affine([*self.weights, *x, self.bias])
-        return total if self._activation is None else self._activation(total)
+        return _outputs([self], tuple(x))[0]
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
@@ -70,6 +64,19 @@ class Neuron(Module):
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.weights)})"
+
+
+ROW = attrgetter("weights", "bias")
+
+
+def _outputs(layer: list[Neuron], x: tuple[Any, ...]) -> list[Any]:
+    """Return the outputs of neurons of one kind on the same inputs."""
+    first = layer[0]
+    if len(x) != len(first.weights):
+        raise ShapeError(f"Neuron: {len(x)} inputs for {len(first.weights)} weights")
+    unit = first.unit.function
+    outputs = neurons(list(map(ROW, layer)), x, rectify=unit is relu)
+    return outputs if unit is relu or unit is None else list(map(unit, outputs))
 
 
 class Layer(Module):
@@ -89,7 +96,7 @@ class Layer(Module):
 
     def __call__(self, x: Sequence[Any]) -> list[Any]:
         """Return the outputs of the neurons, a list."""
-        return [neuron(x) for neuron in self.neurons]
+        return _outputs(self.neurons, tuple(x))
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""

@@ -1,0 +1,93 @@
+"""Showing how training goes: a bar on a terminal where rich is installed, plain lines otherwise; on stderr."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from .history import History
+
+
+class Silence:
+    """Shows nothing."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def show(self, history: History) -> None:
+        """Show the last epoch of a history."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop showing."""
+
+
+class Lines(Silence):
+    """One line for about every tenth of the epochs."""
+
+    def show(self, history: History) -> None:
+        """Print a line if it is the turn of this epoch."""
+        number, every = history.epochs, max(self.epochs // 10, 1)
+        if number == 1 or number % every == 0 or number == self.epochs:
+            print(
+                f"epoch {number:>{len(str(self.epochs))}}/{self.epochs}: {history.latest()}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+class Bar(Silence):
+    """A bar that rich draws.
+
+    Args:
+        epochs: How many epochs make it full.
+        console: Where to draw; stderr by default.
+    """
+
+    def __init__(self, epochs: int, console: Any = None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().__init__(epochs)
+        columns = (
+            TextColumn("epoch"),
+            MofNCompleteColumn(),
+            BarColumn(24),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        self.progress = Progress(*columns, console=console or Console(stderr=True))
+        self.task = self.progress.add_task("", total=epochs, text="")
+        self.shown = 0.0
+
+    def show(self, history: History) -> None:
+        """Move the bar, at most 20 times a second."""
+        now = time.monotonic()
+        if now - self.shown > 0.05 or history.epochs == self.epochs:
+            self.shown = now
+            self.progress.update(self.task, completed=history.epochs, text=history.latest())
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+
+def reporter(progress: bool, epochs: int) -> Silence:
+    """Return what shows the progress: nothing, a bar, or lines where there is no terminal or no rich."""
+    if not progress:
+        return Silence(epochs)
+    if sys.stderr.isatty():
+        try:
+            return Bar(epochs)
+        except ImportError:
+            pass
+    return Lines(epochs)
