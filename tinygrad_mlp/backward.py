@@ -28,9 +28,8 @@ from tinygrad_mlp.graph import (
 )
 from tinygrad_mlp.ops.elementwise import add, affine, divide, multiply, negative, power, subtract
 from tinygrad_mlp.ops.shaping import astype, sum_to
-from tinygrad_mlp.scalars import divide as float_divide
 from tinygrad_mlp.scalars import power as float_power
-from tinygrad_mlp.table import OPS, Op
+from tinygrad_mlp.table import NUMBERS, OPS, Op
 
 ndarray = np.ndarray
 
@@ -207,12 +206,15 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     """
     if keep not in ("leaves", "all"):
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
-    scalar = NODE_CLASSES[float]
-    if type(root) is scalar and not create_graph and root.requires_grad and mode() & EVERYTHING != EVERYTHING:
-        plan = _float_order(root)
-        if plan is not None:
-            _float_backward(root, initial_seed(root, seed), *plan)
-            return
+    if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
+        with _float_lock:
+            try:
+                graph = _FloatGraph(root)
+            except _Mixed:
+                pass
+            else:
+                graph.sweep(root, initial_seed(root, seed))
+                return
     found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
     for node in found:
         g = found[node]
@@ -242,70 +244,154 @@ UNSHARED = _unshared()
 # ----------------------------------------------------------------------------------------- graphs that are floats throughout
 
 
-def _float_order(root: Node) -> tuple[list[Any], list[Any]] | None:
-    """Return the interior nodes, each before its inputs, and the leaves; None if the graph also has tensors."""
-    kind = type(root)
-    order: list[Any] = []
-    leaves: list[Any] = []
-    seen: set[Node] = set()
-    stack: list[Any] = [root]
-    push, pop, out, see, leaf = stack.append, stack.pop, order.append, seen.add, leaves.append
-    while stack:
-        node = pop()
-        if node is None:
-            out(pop())
-            continue
-        if node in seen:
-            continue
-        see(node)
-        a, b = node.a, node.b
-        if a is None:
-            leaf(node)
-            continue
-        push(node)
-        push(None)
-        for x in a if type(a) is tuple else (a, b):
-            if type(x) is kind:
-                if x.a is not None:
+class _Mixed(Exception):  # noqa: N818  (a signal inside this file, not an error)
+    """The graph has tensors too."""
+
+
+class _FloatGraph:
+    """A graph of floats, taken apart for one sweep: its order, its leaves and the gradients that these had.
+
+    The search marks a node by giving it, for ``_grad``, one particular 0.0, to which the sweep then adds. That spares a set and a dict
+    of all nodes, which would cost more than the sweep itself.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.kind = type(root)
+        self.order: list[Any] = []
+        self.leaves: list[Any] = []
+        self.before: list[Any] = []
+        self.groups: dict[int, bool] = {}
+        self.mark = float("0")  # a new object: no other 0.0 is this one
+        try:
+            self._search(root)
+        except BaseException:
+            self.restore()
+            raise
+        self.order.reverse()
+
+    def _search(self, node: Any) -> None:
+        """Fill ``order`` with the interior nodes, inputs first: a node waits on the stack, under a None, until they are done."""
+        stack: list[Any] = []
+        kind, mark, groups, leaf = self.kind, self.mark, self.groups, self._leaf
+        push, pop, out = stack.append, stack.pop, self.order.append
+        while True:
+            a, b = node.a, node.b
+            if node._grad is mark:
+                pass
+            elif a is None:
+                leaf(node)
+            elif type(a) is tuple:
+                node._grad = mark
+                if node.op is affine and id(a[1]) in groups and id(a[0]) in groups and type(b) is kind and b._grad is mark:
+                    out(node)  # another neuron of the layer has opened the same tuples
+                else:
+                    push(node)
+                    push(None)
+                    self._expand(node, push)
+            else:
+                node._grad = mark
+                first = second = None
+                if type(a) is kind:
+                    if a._grad is not mark:
+                        if a.a is None:
+                            leaf(a)
+                        else:
+                            first = a
+                elif type(a) not in NUMBERS:
+                    raise _Mixed
+                if type(b) is kind:
+                    if b._grad is not mark:
+                        if b.a is None:
+                            leaf(b)
+                        else:
+                            second = b
+                elif type(b) not in NUMBERS:
+                    raise _Mixed
+                if first is None:
+                    first, second = second, None
+                if first is not None:
+                    push(node)
+                    push(None)
+                    if second is not None:
+                        push(second)
+                    node = first
+                    continue
+                out(node)
+            while stack:
+                node = pop()
+                if node is not None:
+                    break
+                out(pop())
+            else:
+                return
+
+    def _leaf(self, node: Any) -> None:
+        self.before.append(node._grad)
+        node._grad = self.mark
+        self.leaves.append(node)
+
+    def _expand(self, node: Any, push: Any) -> None:
+        """Push the inputs of an n-ary node. Neurons share their tuples of weights and of inputs: each is opened once."""
+        if node.op is not affine:
+            self._open(node.a, push)
+            return
+        weights, values = node.a
+        if id(weights) not in self.groups:
+            self._open(weights, push)
+        if id(values) not in self.groups:
+            self._open(values, push)
+        bias = node.b
+        if type(bias) is self.kind:
+            if bias._grad is not self.mark:
+                if bias.a is None:
+                    self._leaf(bias)
+                else:
+                    push(bias)
+        elif type(bias) not in NUMBERS:
+            raise _Mixed
+
+    def _open(self, group: tuple[Any, ...], push: Any) -> None:
+        """Push the nodes of a group of inputs, and remember whether all of it are nodes."""
+        nodes = True
+        for x in group:
+            if type(x) is not self.kind:
+                nodes = False
+                if type(x) not in NUMBERS:
+                    raise _Mixed
+            elif x._grad is not self.mark:
+                if x.a is None:
+                    self._leaf(x)
+                else:
                     push(x)
-                elif x not in seen:
-                    see(x)
-                    leaf(x)
-            elif type(x) in NODES or type(x) is ndarray:
-                return None
-        if stack[-1] is None:  # nothing to do first
-            pop()
-            out(pop())
-    order.reverse()
-    return order, leaves
+        self.groups[id(group)] = nodes
 
+    def restore(self) -> None:
+        """Give the leaves back the gradients that they had."""
+        for leaf, old in zip(self.leaves, self.before, strict=True):
+            leaf._grad = old
 
-def _float_backward(root: Any, seed: float, order: list[Any], leaves: list[Any]) -> None:
-    """Sweep over ``order`` with the gradients kept in the nodes; leaves get theirs added at the end, or back on failure."""
-    with _float_lock:
-        before = [leaf._grad for leaf in leaves]
+    def sweep(self, root: Any, seed: float) -> None:
+        """Push ``seed`` back from ``root``; leaves get their sums added to what they had, or that back if a rule fails."""
         done = False
         try:
-            for node in order:
-                node._grad = 0.0
-            for leaf in leaves:
-                leaf._grad = 0.0
             root._grad = seed
             with np.errstate(all="ignore"):
-                _float_sweep(order, type(root))
+                _sweep(self.order, self.kind, self.groups)
             done = True
         finally:
-            for leaf, old in zip(leaves, before, strict=True):
-                if not done or not leaf.requires_grad:
-                    leaf._grad = old
-                elif old is not None:
-                    leaf._grad = old + leaf._grad
+            if not done:
+                self.restore()
+        for leaf, old in zip(self.leaves, self.before, strict=True):
+            if not leaf.requires_grad:
+                leaf._grad = old
+            elif old is not None:
+                leaf._grad = (old if type(old) is float else old._data) + leaf._grad
 
 
 _float_lock = threading.Lock()  # the nodes themselves hold the sums, and threads may share leaves
 
 
-def _float_sweep(order: list[Any], kind: type) -> None:
+def _sweep(order: list[Any], kind: type, groups: dict[int, bool]) -> None:
     """Push each node's gradient to its operands, with the rules of the table written out for the commonest ops."""
     now = clock[0]
     relu = OPS["relu"]
@@ -330,8 +416,10 @@ def _float_sweep(order: list[Any], kind: type) -> None:
         elif op is relu:
             if node._data > 0:
                 a._grad += g
-        elif op is affine:
-            _float_affine(a, g, kind)
+        elif op is affine and groups[id(a[0])]:
+            y = node._data
+            if g or y - y:  # where y is finite so is every factor, and 0 times it adds nothing
+                _sweep_affine(a, b, g, kind, groups)
         elif op is subtract:
             if type(a) is kind:
                 a._grad += g
@@ -342,24 +430,23 @@ def _float_sweep(order: list[Any], kind: type) -> None:
         elif op is power and type(b) is not kind:
             if b:
                 a._grad += g * (b * float_power(a._data, b - 1))
-        elif op is divide and type(b) is not kind:
-            a._grad += float_divide(g, b)
         else:
             for x, c in contributions(node, g):
                 x._grad += c
 
 
-def _float_affine(inputs: tuple[Any, ...], g: float, kind: type) -> None:
-    """Push ``g`` to the operands of one ``affine`` node."""
-    n = len(inputs) // 2
-    for w, x in zip(inputs[:n], inputs[n:-1], strict=True):
-        if type(w) is kind:
+def _sweep_affine(a: Any, bias: Any, g: float, kind: type, groups: dict[int, bool]) -> None:
+    """Push ``g`` to the operands of one ``affine`` node whose weights are all nodes."""
+    weights, values = a
+    if groups[id(values)]:
+        for w, x in zip(weights, values, strict=True):
+            w._grad += g * x._data
+            x._grad += g * w._data
+    else:
+        for w, x in zip(weights, values, strict=True):
             if type(x) is kind:
-                w._grad += g * x._data
                 x._grad += g * w._data
-            else:
-                w._grad += g * x
-        elif type(x) is kind:
-            x._grad += g * w
-    if type(inputs[-1]) is kind:
-        inputs[-1]._grad += g
+                x = x._data
+            w._grad += g * x
+    if type(bias) is kind:
+        bias._grad += g

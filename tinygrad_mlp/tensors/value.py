@@ -1,11 +1,14 @@
 """Value: a Python float in a graph; its operators make their nodes directly, since a scalar graph has very many."""
 
+from collections.abc import Sequence
+from operator import mul
 from typing import Any
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, TinygradError
+from tinygrad_mlp.errors import DTypeError, ShapeError, TinygradError
 from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, Meta, clock, mode, new, tick
-from tinygrad_mlp.ops import add, multiply, relu, subtract
+from tinygrad_mlp.ops import add, affine, multiply, relu, subtract
+from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
 
@@ -44,13 +47,16 @@ class Value(Operators):
         """The operands: Values, other nodes and raw constants; empty for a leaf."""
         a = self.a
         if type(a) is tuple:
-            return a
+            return (*a[0], *a[1], self.b) if self.op is affine else a
         return () if a is None else (a,) if self.b is None else (a, self.b)
 
     def set_inputs(self, inputs: tuple[Any, ...]) -> None:
-        """Take the operands of a new node: one or two go into slots of their own, others as a tuple."""
+        """Take the operands of a new node: one or two in slots of their own, an affine's as two tuples and the bias."""
         self.a = self.b = None
-        if len(inputs) == 1 and inputs[0] is not None:
+        if self.op is affine:
+            weights, values, self.b = affine_inputs(inputs)
+            self.a = (weights, values)
+        elif len(inputs) == 1 and inputs[0] is not None:
             self.a = inputs[0]
         elif len(inputs) == 2 and inputs[0] is not None and inputs[1] is not None:
             self.a, self.b = inputs
@@ -195,6 +201,56 @@ class Value(Operators):
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
         return f"Value(data={self._data}, grad={self._grad}{name})"
+
+
+def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...], rectify: bool = False) -> list[Any]:
+    """Return ``w₁x₁ + … + wₙxₙ + b`` for each row ``(weights, b)``, or its relu: what the neurons of a layer compute.
+
+    Each sum is one node of the op ``affine``; they share the tuple of values, and with it its place in the graph.
+
+    Args:
+        rows: For each neuron a tuple of n weights, and the bias.
+        values: A tuple of n nodes or numbers.
+        rectify: Whether to apply relu.
+
+    >>> neurons([((Value(2.0), Value(3.0)), Value(1.0))], (10.0, 100.0))
+    [Value(data=321.0, grad=None)]
+    """
+    now, n = clock[0], len(values)
+    nodes = []
+    xs = [x._data if type(x) is Value else x for x in values]
+    try:
+        ws = iter([w._data for weights, _ in rows for w in weights])
+        starts = [b._data if mode() == GRADIENTS and b.requires_grad else None for _, b in rows]
+    except AttributeError:  # a number among the parameters: the op sorts it out
+        starts = [None] * len(rows)
+    for (weights, bias), start in zip(rows, starts, strict=True):
+        if len(weights) != n:
+            raise ShapeError(f"neurons: {n} values for {len(weights)} weights")
+        y = sum(map(mul, xs, ws), start) if type(start) is float else None
+        if type(y) is not float:  # nothing is recorded, or tensors are among the values
+            node = affine([*weights, *values, bias])
+            nodes.append(relu(node) if rectify else node)
+            continue
+        node = new(Value)
+        node._data = y
+        node._grad = node.meta = None
+        node.op = affine
+        node.requires_grad = True
+        node.tick = now
+        node.a = (weights, values)
+        node.b = bias
+        if rectify:
+            total = node
+            node = new(Value)
+            node._data = y if y > 0 or y != y else 0.0
+            node._grad = node.meta = node.b = None
+            node.op = relu
+            node.requires_grad = True
+            node.tick = now
+            node.a = total
+        nodes.append(node)
+    return nodes
 
 
 def _number(x: Any) -> float:
