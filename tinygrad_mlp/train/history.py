@@ -62,14 +62,13 @@ class History:
             del values[self.epochs :]
 
     def latest(self) -> str:
-        """Return the numbers of the last epoch in one line."""
-        parts = [f"loss {self.loss[-1]:.6g}"] if self.loss else []
-        if self.accuracy:
-            parts.append(f"rate {self.accuracy[-1]:.3f}")
+        """Return the last epoch in one line: loss and classification rate on training and validation rows."""
+        parts = []
+        if self.loss:
+            parts.append(f"loss {self.loss[-1]:.4g}" + (f" rate {self.accuracy[-1]:.3f}" if self.accuracy else ""))
         if self.validation_loss:
-            parts.append(f"validation loss {self.validation_loss[-1]:.6g}")
-        if self.validation_accuracy:
-            parts.append(f"rate {self.validation_accuracy[-1]:.3f}")
+            rate = f" rate {self.validation_accuracy[-1]:.3f}" if self.validation_accuracy else ""
+            parts.append(f"validation {self.validation_loss[-1]:.4g}{rate}")
         dead = {name: shares[-1] for name, shares in self.dead_units.items() if shares and shares[-1] > 0}
         parts += [f"{share:.0%} of {name} dead" for name, share in dead.items()]
         return ", ".join(parts)

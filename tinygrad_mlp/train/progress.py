@@ -53,23 +53,24 @@ class Bar(Silence):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         super().__init__(epochs)
-        columns = (
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            BarColumn(24),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        self.progress = Progress(*columns, console=console or Console(stderr=True))
+        console = console or Console(stderr=True)
+        text = TextColumn("{task.fields[text]}")
+        self.progress = Progress(MofNCompleteColumn(), BarColumn(10), TimeRemainingColumn(), text, console=console)
         self.task = self.progress.add_task("", total=epochs, text="")
+        self.room = max(console.width - 21 - 2 * len(str(epochs)), 0)  # what the other columns leave of a line
         self.shown = 0.0
+        self.history = History()
 
     def show(self, history: History) -> None:
         """Move the bar, at most 20 times a second."""
+        self.history = history
         now = time.monotonic()
-        if now - self.shown > 0.05 or history.epochs == self.epochs:
+        if now - self.shown > 0.05:
             self.shown = now
-            self.progress.update(self.task, completed=history.epochs, text=history.latest())
+            self._move()
+
+    def _move(self) -> None:
+        self.progress.update(self.task, completed=self.history.epochs, text=self.history.latest()[: self.room])
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -78,6 +79,7 @@ class Bar(Silence):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._move()
         self.progress.stop()
 
 
