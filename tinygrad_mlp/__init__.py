@@ -1,7 +1,223 @@
-"""See, check and train neural networks as graphs."""
+"""See, check and train neural networks as graphs.
+
+``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``, ``jvp``, …). Networks,
+optimizers, data, training, pictures and checks are packages of their own, loaded when first used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``,
+``tg.viz``, ``tg.check``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.graph import no_grad, sources
-from tinygrad_mlp.ops import *  # noqa: F403
+from tinygrad_mlp.ops import (
+    abs,
+    absolute_error,
+    add,
+    affine,
+    argmax,
+    argmin,
+    astype,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    broadcast_to,
+    clip,
+    concatenate,
+    cos,
+    cross_entropy,
+    divide,
+    dropout,
+    equal,
+    exp,
+    expand_dims,
+    expm1,
+    getitem,
+    greater,
+    greater_equal,
+    hinge,
+    identity,
+    isfinite,
+    isinf,
+    isnan,
+    leaky_relu,
+    less,
+    less_equal,
+    linear,
+    log,
+    log1p,
+    log_softmax,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    one_hot,
+    power,
+    relu,
+    reshape,
+    scatter,
+    sigmoid,
+    sign,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    square,
+    squared_error,
+    squeeze,
+    stack,
+    subtract,
+    sum,
+    sum_to,
+    swapaxes,
+    tanh,
+    transpose,
+    var,
+    where,
+)
 from tinygrad_mlp.table import defjvp, defvjp, defvjp_argnum, defvjps, primitive
 from tinygrad_mlp.tensors import Tensor, Value, tensor
 from tinygrad_mlp.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+if TYPE_CHECKING:
+    from tinygrad_mlp import check, data, nn, notes, optim, train, viz
+    from tinygrad_mlp.check import gradcheck
+    from tinygrad_mlp.viz import draw
+
+__version__ = "0.1.0"
+
+LAZY = {  # name -> the module that has it, or is it
+    "check": "check",
+    "data": "data",
+    "draw": "viz",
+    "gradcheck": "check",
+    "nn": "nn",
+    "notes": "notes",
+    "optim": "optim",
+    "train": "train",
+    "viz": "viz",
+}
+
+__all__ = [
+    "Tensor",
+    "Value",
+    "abs",
+    "absolute_error",
+    "add",
+    "affine",
+    "argmax",
+    "argmin",
+    "astype",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "broadcast_to",
+    "check",
+    "clip",
+    "concatenate",
+    "cos",
+    "cross_entropy",
+    "data",
+    "defjvp",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjps",
+    "divide",
+    "draw",
+    "dropout",
+    "equal",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "getitem",
+    "grad",
+    "gradcheck",
+    "greater",
+    "greater_equal",
+    "hessian",
+    "hinge",
+    "hvp",
+    "identity",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "jacobian",
+    "jvp",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "nn",
+    "no_grad",
+    "not_equal",
+    "notes",
+    "one_hot",
+    "optim",
+    "power",
+    "primitive",
+    "relu",
+    "reshape",
+    "scatter",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
+    "softplus",
+    "sources",
+    "sqrt",
+    "square",
+    "squared_error",
+    "squeeze",
+    "stack",
+    "subtract",
+    "sum",
+    "sum_to",
+    "swapaxes",
+    "tanh",
+    "tensor",
+    "train",
+    "transpose",
+    "value_and_grad",
+    "var",
+    "viz",
+    "vjp",
+    "where",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a package, or a function of one, when it is first used."""
+    if name not in LAZY:
+        raise AttributeError(f"module 'tinygrad_mlp' has no attribute {name!r}")
+    module = import_module(f"tinygrad_mlp.{LAZY[name]}")
+    value = module if name == LAZY[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the lazy names too."""
+    return sorted(__all__)

@@ -16,7 +16,6 @@ on arrays and on nodes alike. **A rule names an operand whose values it does not
 and dtype may be read): such an operand may be overwritten before ``backward()``, and such a constant is not copied.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any, overload
@@ -54,6 +53,7 @@ ndarray = np.ndarray
 REAL = "fiub"  # kinds of dtype that can be computed with
 COMMON = frozenset((ndarray, float, int))
 MISSING: Any = object()
+VARARGS = 4  # inspect.CO_VARARGS, without the 5 ms that importing inspect takes
 NUMBERS = frozenset((float, int, bool, NoneType))
 VARIADIC: tuple[tuple[str, Any], ...] = (("arrays", None),)  # the operands of an op that takes a sequence
 Rule = Callable[..., Any]
@@ -123,8 +123,10 @@ class Op:
         return _op_named, (self.name,)
 
     @property
-    def __signature__(self) -> inspect.Signature:
+    def __signature__(self) -> Any:
         """The signature that a caller sees: the forward rule's without ``xp``."""
+        import inspect  # takes 5 ms
+
         signature = inspect.signature(self.forward)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
@@ -132,7 +134,7 @@ class Op:
         """Return the operands and the params of a call as one would write it in Python."""
         operands, rest = list(args[: self.arity]), args[self.arity :]
         for name, default in self.operands[len(operands) :]:
-            if name not in params and default is inspect.Parameter.empty:
+            if name not in params and default is MISSING:
                 raise DTypeError(f"{self.name}: operand {name!r} is missing")
             operands.append(params.pop(name, default))
         return tuple(operands), self._named(rest, params)
@@ -368,21 +370,22 @@ def _tensor(op: Op, y: Any, inputs: tuple[Any, ...], params: dict[str, Any], sav
 
 def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]:
     """Return the operands of a forward rule with their defaults, its params, and the params that may go by position."""
-    parameters = list(inspect.signature(forward).parameters.values())
-    if not parameters or parameters[0].name != "xp":
-        raise TinygradError(f"{forward.__name__}: a forward rule takes the namespace first, and calls it xp")
-    kinds = inspect.Parameter
-    rest = [p for p in parameters[1:] if p.kind is not kinds.VAR_POSITIONAL]
-    operands: tuple[tuple[str, Any], ...]
-    if len(rest) < len(parameters) - 1:
-        operands = VARIADIC
-    elif any(p.kind is kinds.POSITIONAL_ONLY for p in rest):
-        operands = tuple((p.name, p.default) for p in rest if p.kind is kinds.POSITIONAL_ONLY)
+    code = getattr(forward, "__code__", None)
+    if code is None or code.co_varnames[: min(1, code.co_argcount)] != ("xp",):
+        raise TinygradError(f"{forward!r}: a forward rule is a function that takes the namespace first, and calls it xp")
+    names = code.co_varnames
+    by_position = names[1 : code.co_argcount]
+    by_keyword = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    given = forward.__defaults__ or ()  # type: ignore[attr-defined]  # it is a function: it has code
+    defaults = dict(zip(by_position[len(by_position) - len(given) :], given, strict=True))
+    if code.co_flags & VARARGS:
+        return VARIADIC, by_position + by_keyword, by_position + by_keyword
+    if code.co_posonlyargcount:
+        operands = by_position[: code.co_posonlyargcount - 1]
     else:
-        operands = tuple((p.name, p.default) for p in rest if p.default is p.empty and p.kind is not kinds.KEYWORD_ONLY)
-    names = dict(operands)
-    params = [p for p in rest if p.name not in names]
-    return operands, tuple(p.name for p in params), tuple(p.name for p in params if p.kind is not kinds.KEYWORD_ONLY)
+        operands = tuple(name for name in by_position if name not in defaults)
+    params = tuple(name for name in by_position if name not in operands)
+    return tuple((name, defaults.get(name, MISSING)) for name in operands), params + by_keyword, params
 
 
 def _op_named(name: str) -> Op:
@@ -415,7 +418,7 @@ def primitive(forward: Rule | None = None, **properties: Any) -> Any:
     if forward is None:
         return lambda rule: primitive(rule, **properties)  # type: ignore[call-overload]
     operands, params, _ = _signature(forward)
-    required = all(default is inspect.Parameter.empty for _, default in operands)
+    required = all(default is MISSING for _, default in operands)
     kind = Op
     if operands is VARIADIC:
         kind = VariadicOp
@@ -436,7 +439,7 @@ def _reads(rule: Rule | None, skip: int, arity: int) -> tuple[bool, ...]:
     if code is None:
         return (rule is not None,) * arity
     names = list(code.co_varnames[skip : code.co_argcount])
-    if code.co_flags & inspect.CO_VARARGS:
+    if code.co_flags & VARARGS:
         names += [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]] * arity
     return tuple(not names[i].startswith("_") for i in range(arity))
 

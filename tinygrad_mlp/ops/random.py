@@ -10,7 +10,7 @@ from tinygrad_mlp.table import primitive
 
 
 @primitive(symbol="mask", latex="m", differentiable=False, random=True)
-def dropout_mask(xp: Any, _x: Any, /, p: float, rng: np.random.Generator) -> Any:
+def dropout_mask(xp: Any, _x: Any, /, p: float, rng: Any) -> Any:
     """Return an array like ``x`` that holds 0 with probability ``p``, else ``1 / (1 - p)``."""
     keep = xp.asarray(rng.random(tuple(_x.shape)) >= p)
     return xp.where(keep, xp.asarray(1 / (1 - p) if p < 1 else 0.0, dtype=_x.dtype), xp.asarray(0.0, dtype=_x.dtype))

@@ -1,6 +1,5 @@
 """NumPy's functions on nodes: which op records each, which work on the numbers alone, and a refusal by name for the rest."""
 
-import inspect
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -176,6 +175,8 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
 @cache
 def _signature(func: Any) -> tuple[str, ...] | None:
     """Return the parameter names of a function of NumPy; None for the few written in C that tell none."""
+    import inspect  # takes 5 ms
+
     try:
         return tuple(inspect.signature(func).parameters)
     except ValueError:
