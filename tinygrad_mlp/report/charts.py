@@ -1,0 +1,145 @@
+"""The charts of a report: curves over epochs, points against a diagonal, a histogram, bars, decision regions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_mlp.viz.labels import number, shorten, width
+from tinygrad_mlp.viz.svg import Canvas
+from tinygrad_mlp.viz.theme import BLUE, LIGHT, OKABE_ITO
+
+from .frame import DASHES, SIZE, Frame, Span
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def curves(series: Mapping[str, Sequence[float]], ylabel: str, title: str, best: int | None = None) -> str:
+    """Return curves over epochs counted from 1.
+
+    Args:
+        series: names and their values, one an epoch.
+        ylabel: what the curves show.
+        title: for readers who do not see the picture.
+        best: the epoch whose parameters were kept, marked by a vertical line.
+    """
+    values = [float(v) for curve in series.values() for v in curve]
+    epochs = max(map(len, series.values()))
+    least, most = min(values), max(values)
+    y = Span.around(values if least < 0 or least > most / 2 else [*values, 0.0])
+    y = Span(max(y.low, 0.0 if least >= 0 else y.low), y.high)
+    ends = ", ".join(f"{name} from {number(c[0])} to {number(c[-1])}" for name, c in series.items())
+    frame = Frame(title, ends, Span(1.0, max(2.0, epochs)), y, "epoch", ylabel, size=(480.0, 330.0))
+    looks = list(zip(series, OKABE_ITO, DASHES * 2, strict=False))
+    for name, colour, dash in looks:
+        frame.line([(i + 1.0, float(v)) for i, v in enumerate(series[name])], colour, dash, name)
+    entries = [*looks]
+    if best is not None:
+        frame.rule((best, frame.y.low), (best, frame.y.high))
+        entries.append((f"kept: epoch {best}", LIGHT.faint, "4 3"))
+    frame.legend(entries)
+    return frame.svg()
+
+
+def against(truth: Floats, predicted: Floats, quantity: str) -> str:
+    """Return a point for every row, predicted over true value, and the diagonal on which both are equal."""
+    span = Span.around([*truth, *predicted])
+    what = f"predicted over true {quantity}, {len(truth)} rows, with the diagonal"
+    frame = Frame("Predictions", what, span, span, f"true {quantity}", f"predicted {quantity}", size=(480.0, 420.0))
+    frame.rule((span.low, span.low), (span.high, span.high))
+    group = frame.group("points")
+    for x, y in zip(truth, predicted, strict=True):
+        frame.mark(group, (x, y), 0, BLUE)
+    return frame.svg()
+
+
+def histogram(values: Floats, quantity: str, bins: int = 20) -> str:
+    """Return how many values lie in each of equal intervals."""
+    counts, edges = np.histogram(values, bins)
+    what = f"{quantity} of {len(values)} rows"
+    y = Span(0.0, float(counts.max()) * 1.06)
+    frame = Frame("Residuals", what, Span(edges[0], edges[-1]), y, quantity, "rows", size=(480.0, 420.0))
+    for count, low, high in zip(counts, edges, edges[1:], strict=False):
+        bar = frame.group("bar", f"{number(low)} … {number(high)}: {count}")
+        frame.box(bar, (low, 0.0), (high, float(count)), OKABE_ITO[4])
+    if edges[0] < 0 < edges[-1]:
+        frame.rule((0.0, 0.0), (0.0, y.high))
+    return frame.svg()
+
+
+def bars(values: Mapping[str, float], title: str, unit: str) -> str:
+    """Return horizontal bars with their numbers, one a name, in the order given."""
+    names = {name: shorten(name, 36) for name in values}
+    left = 20.0 + max(width(name, SIZE) for name in names.values())
+    top = max(0.0, *values.values()) or 1.0
+    canvas = Canvas(660.0, 26.0 * len(values) + 12.0, LIGHT, title, f"{unit}, the longest bar is {number(top)}")
+    for i, (name, value) in enumerate(values.items()):
+        y = 20.0 + 26.0 * i
+        group = canvas.group("bar", f"{name}: {number(value)}")
+        canvas.text(group, left - 10, y + 4, names[name], SIZE, "end")
+        length = max(1.5, (580.0 - left) * max(0.0, value) / top)
+        canvas.line(group, (left, y), (left + length, y), BLUE, 15.0)
+        canvas.text(group, left + length + 8, y + 4, number(value, 3), SIZE, "start")
+    return canvas.source()
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A plane through the space of the inputs, with what the network predicts on it.
+
+    Attributes:
+        names: the two columns.
+        x, y: the values of both along the axes, shapes (columns,) and (rows,).
+        labels: the predicted class at each place, shape (rows, columns).
+        points: the data, shape (n, 2).
+        truth: their classes, shape (n,).
+        wrong: whether the network is wrong about them, shape (n,).
+        classes: the classes' names.
+    """
+
+    names: tuple[str, str]
+    x: Floats
+    y: Floats
+    labels: Labels
+    points: Floats
+    truth: Labels
+    wrong: NDArray[np.bool_]
+    classes: tuple[str, ...]
+
+
+def decision_regions(regions: Regions) -> str:
+    """Return the plane coloured by predicted class, and the data upon it, those mistaken with a ring."""
+    a, b = regions.names
+    what = (
+        f"predicted class over {a} and {b}, with {len(regions.points)} points, {int(regions.wrong.sum())} of them wrong"
+    )
+    x, y = (_cells(values) for values in (regions.x, regions.y))
+    spans = Span(float(x[0]), float(x[-1])), Span(float(y[0]), float(y[-1]))
+    frame = Frame("Decision regions", what, *spans, a, b, size=(660.0, 460.0))
+    field = frame.group("regions")
+    field.set("shape-rendering", "crispEdges")
+    field.set("opacity", "0.28")
+    for row, labels in enumerate(regions.labels):
+        for start, stop in _runs(labels):
+            colour = OKABE_ITO[int(labels[start]) % len(OKABE_ITO)]
+            frame.box(field, (x[start], y[row]), (x[stop], y[row + 1]), colour)
+    group = frame.group("points")
+    for point, label, mistaken in zip(regions.points, regions.truth, regions.wrong, strict=True):
+        frame.mark(group, (point[0], point[1]), int(label), OKABE_ITO[int(label) % len(OKABE_ITO)], bool(mistaken))
+    frame.legend([(shorten(c), OKABE_ITO[i % len(OKABE_ITO)], f"mark {i}") for i, c in enumerate(regions.classes)])
+    return frame.svg()
+
+
+def _cells(centres: Floats) -> Any:
+    """Return the edges of cells about equally spaced centres."""
+    half = (centres[1] - centres[0]) / 2
+    return np.append(centres - half, centres[-1] + half)
+
+
+def _runs(labels: Labels) -> list[tuple[int, int]]:
+    """Return where runs of equal labels start and end."""
+    edges = np.flatnonzero(np.diff(labels)) + 1
+    return list(zip([0, *edges.tolist()], [*edges.tolist(), len(labels)], strict=True))
