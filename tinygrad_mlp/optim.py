@@ -272,7 +272,9 @@ def _adam_change(m: Any, v: Any, g: Any, beta1: float, beta2: float, eps: float)
 def updated(data: Any, change: Any) -> Any:
     """Return ``data - change`` in the kind of ``data``: a float, a 0-d array, or an array of another library."""
     new = data - change
-    return new if type(new) is type(data) else np.asarray(new, data.dtype)
+    if type(new) is type(data):
+        return new
+    return float(new) if type(data) is float else np.asarray(new, data.dtype)
 
 
 def find_parameters(params: Any, name: str) -> list[Any]:

@@ -70,6 +70,8 @@ class Family:
 
     def loss(self, eta: Any, t: Any, reduction: str = "mean") -> Any:
         """Return the negative log-likelihood: its mean, its "sum", or "none" for each target."""
+        if type(eta) not in NODES:
+            eta = as_payload(eta)
         return self.negative_log_likelihood(eta, self.targets(eta, t), reduction)
 
     def targets(self, eta: Any, t: Any) -> Any:
