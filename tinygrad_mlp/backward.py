@@ -38,7 +38,7 @@ def cotangents(
     root: Node,
     seed: Any = None,
     *,
-    to: Iterable[Node] | None = None,
+    to: Iterable[Node] = (),
     keep: bool = False,
     create_graph: bool = False,
 ) -> dict[Node, Any]:
@@ -55,30 +55,60 @@ def cotangents(
         GradientError: No gradient is defined: an op without a vjp, or a root that does not depend on anything.
         StaleError: An operand that a rule reads was overwritten after its use.
     """
-    grads: dict[Node, Any] = {root: initial_seed(root, seed)}
+    g = initial_seed(root, seed)
+    found: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         if not create_graph:
-            return _accumulate(grads, root, frozenset(to or ()), keep, False)
-        with recording(mode() | GRADIENTS):
-            return _accumulate(grads, root, frozenset(to or ()), keep, True)
+            _accumulate(root, g, found, frozenset(to), keep, False)
+        else:
+            with recording(mode() | GRADIENTS):
+                _accumulate(root, g, found, frozenset(to), keep, True)
+    return found
 
 
 def _accumulate(
-    grads: dict[Node, Any], root: Node, ends: frozenset[Node], keep: bool, create_graph: bool
-) -> dict[Node, Any]:
-    """Return what ``cotangents`` does, given the cotangent of ``root`` in ``grads``."""
-    found: dict[Node, Any] = {}
-    take = grads.pop
-    for node in toposort(root, ends):
-        g = take(node)
-        if node.op is None or node in ends:
-            found[node] = g
-            continue
+    node: Node, g: Any, found: dict[Node, Any], ends: frozenset[Node], keep: bool, create_graph: bool
+) -> None:
+    """Add to ``found`` what the cotangent ``g`` of ``node`` contributes to the gradients.
+
+    As long as every node has one computed operand at most, as in a network of layers, the graph is a path and needs no sorting.
+    """
+    while node.op is not None and node not in ends:
         if keep or type(node._data) is float:
             found[node] = g
-        for x, c in contributions(node, g, create_graph):
+        computed = None
+        edges = contributions(node, g, create_graph)
+        for x, c in edges:
+            if x.op is not None or x in ends:
+                if computed is not None:
+                    _accumulate_sorted(node, edges, found, ends, keep, create_graph)
+                    return
+                computed, g = x, c
+        for x, c in edges:
+            if x is not computed:
+                found[x] = found[x] + c if x in found else c
+        if computed is None:
+            return
+        node = computed
+    found[node] = found[node] + g if node in found else g
+
+
+def _accumulate_sorted(
+    root: Node, edges: list[tuple[Node, Any]], found: dict[Node, Any], ends: frozenset[Node], keep: bool, create_graph: bool
+) -> None:
+    """Do the same from the contributions of ``root`` on, where paths may meet: a node's turn comes when all have arrived."""
+    grads: dict[Node, Any] = {}
+    for node in toposort(root, ends):
+        if node is not root:
+            g = grads.pop(node)
+            if node.op is None or node in ends:
+                found[node] = found[node] + g if node in found else g
+                continue
+            if keep or type(node._data) is float:
+                found[node] = g
+            edges = contributions(node, g, create_graph)
+        for x, c in edges:
             grads[x] = grads[x] + c if x in grads else c
-    return found
 
 
 def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[Node, Any]]:

@@ -82,7 +82,7 @@ def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, s
     samples = x if x.ndim == 2 else reshape(x, (-1, weight.shape[0]))
     to_x = g @ weight.T if wants_x else None
     to_weight = samples.T @ rows if wants_weight else None
-    return to_x, to_weight, sum_to(rows, _bias.shape) if wants_bias else None
+    return to_x, to_weight, sum_to(rows, shape=_bias.shape) if wants_bias else None
 
 
 defvjps(linear, _linear_vjp)

@@ -1,0 +1,28 @@
+"""Run every benchmark and print one table: ``python -m benchmarks [imports] [scalars] [eager]``."""
+
+import os
+import sys
+from importlib import import_module
+
+NAMES = ("imports", "scalars", "eager")
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"  # before NumPy is imported: one core, one thread
+
+
+def main(names):
+    """Print the rows of the named benchmarks, all by default."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        print(f"benchmarks: no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    last = None
+    for name in names or NAMES:
+        for title, engine, time, ratio in import_module(f"benchmarks.{name}").main():
+            if title != last:
+                print(f"\n{title}")
+                last = title
+            print(f"  {engine:<28}{time:>12}   {ratio}", flush=True)
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
