@@ -1,9 +1,11 @@
 """How much slower than hand-written NumPy is a training step in eager mode? PyTorch on the same path in the same run.
 
-The path is what a user writes: ``model(X)``, a loss of ``nn``, ``zero_grad()``, ``backward()``, ``optimizer.step()``. One BLAS thread.
+The path is what a user writes: ``model(X)``, a loss of ``nn``, ``zero_grad()``, ``backward()``, ``optimizer.step()``.
+One BLAS thread.
 """
 
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +19,7 @@ def data(n, sizes, dtype, rng):
     X = rng.normal(size=(n, sizes[0])).astype(dtype)
     labels = rng.integers(0, sizes[-1], n)
     T = np.eye(sizes[-1], dtype=dtype)[labels]
-    weights = [(rng.normal(size=(a, b)) / np.sqrt(a)).astype(dtype) for a, b in zip(sizes, sizes[1:], strict=False)]
+    weights = [(rng.normal(size=(a, b)) / np.sqrt(a)).astype(dtype) for a, b in pairwise(sizes)]
     return X, labels, T, weights, [np.zeros(b, dtype) for b in sizes[1:]]
 
 
@@ -87,13 +89,17 @@ def compare(title, n, sizes, dtype, *, activation, reduction, lr, repeats):
             assert np.isclose(loss, losses["NumPy"], rtol=1e-4 if dtype == np.float32 else 1e-9), (title, name, losses)
     times = interleaved(steps, repeats=repeats)
     unit = times["NumPy"]
-    return [(f"{title}, one step", name, f"{time * 1e6:,.0f} µs", f"{time / unit:.2f} × NumPy") for name, time in times.items()]
+    return [
+        (f"{title}, one step", name, f"{time * 1e6:,.0f} µs", f"{time / unit:.2f} × NumPy")
+        for name, time in times.items()
+    ]
 
 
 def main():
     """Return the rows of both networks."""
-    return compare(
-        "MLP 2-3-3, batch 300, float64", 300, (2, 3, 3), np.float64, activation="sigmoid", reduction="sum", lr=1e-6, repeats=60
-    ) + compare(
-        "MLP 784-256-128-10, batch 128, float32", 128, (784, 256, 128, 10), np.float32, activation="relu", reduction="mean", lr=1e-3, repeats=4
-    )  # fmt: skip
+    small = {"activation": "sigmoid", "reduction": "sum", "lr": 1e-6, "repeats": 60}
+    large = {"activation": "relu", "reduction": "mean", "lr": 1e-3, "repeats": 4}
+    return [
+        *compare("MLP 2-3-3, batch 300, float64", 300, (2, 3, 3), np.float64, **small),
+        *compare("MLP 784-256-128-10, batch 128, float32", 128, (784, 256, 128, 10), np.float32, **large),
+    ]

@@ -9,7 +9,8 @@ import numpy as np
 def sigmoid_step(X, T, W, b1, V, b2, lr):
     """One full-batch step of a network with one sigmoid layer, softmax cross entropy summed over the batch.
 
-    X (n, d), T (n, c) one-hot, W (d, h), b1 (h,), V (h, c), b2 (c,); updates in place, returns the loss before the step.
+    X (n, d), T (n, c) one-hot, W (d, h), b1 (h,), V (h, c), b2 (c,); updates in place, returns the loss before the
+    step.
     """
     H = 1 / (1 + np.exp(-(X @ W + b1)))
     Z = H @ V + b2

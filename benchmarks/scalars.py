@@ -1,7 +1,7 @@
 """How long does micrograd's demo take in scalar nodes? One step: forward, backward, update; a process for each engine.
 
-A 2-16-16-1 ReLU network on 100 samples, hinge loss and L2 penalty: 65,000 nodes. Python's cycle collector is on, except where the name says so:
-most of micrograd's time as installed is the collector walking its closures.
+A 2-16-16-1 ReLU network on 100 samples, hinge loss and L2 penalty: 65,000 nodes. Python's cycle collector is on, except
+where the name says so: most of micrograd's time as installed is the collector walking its closures.
 """
 
 import gc

@@ -1,8 +1,8 @@
 """See, check and train neural networks as graphs.
 
-``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``, ``jvp``, …). Networks,
-optimizers, data, training, pictures and checks are packages of their own, loaded when first used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``,
-``tg.viz``, ``tg.check``.
+``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``,
+``jvp``, …). Networks, optimizers, data, training, pictures and checks are packages of their own, loaded when first
+used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``.
 """
 
 from importlib import import_module

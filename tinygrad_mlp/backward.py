@@ -1,11 +1,12 @@
 """Reverse accumulation: the gradient of one node in all nodes before it, by the chain rule.
 
-``cotangents`` is the whole of it, for arrays, floats and nodes alike; ``backward`` stores the result on the leaves. A graph that is floats
-throughout takes a shorter way with the rules of the commonest ops written out (tested equal to the table).
+``cotangents`` is the whole of it, for arrays, floats and nodes alike; ``backward`` stores the result on the leaves. A
+graph that is floats throughout takes a shorter way with the rules of the commonest ops written out (tested equal to the
+table).
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from sys import getrefcount
 from typing import Any
 
@@ -14,10 +15,9 @@ import numpy as np
 from tinygrad_mlp.arrays import Guarded, is_floating, namespace, thaw
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, StaleError
 from tinygrad_mlp.graph import (
-    EVERYTHING,
     GRADIENTS,
-    NODE_CLASSES,
     NO_PARAMS,
+    NODE_CLASSES,
     NODES,
     Node,
     clock,
@@ -26,7 +26,7 @@ from tinygrad_mlp.graph import (
     toposort,
     wrap,
 )
-from tinygrad_mlp.ops.elementwise import add, affine, divide, multiply, negative, power, subtract
+from tinygrad_mlp.ops.elementwise import add, affine, multiply, negative, power, subtract
 from tinygrad_mlp.ops.shaping import astype, sum_to
 from tinygrad_mlp.scalars import power as float_power
 from tinygrad_mlp.table import NUMBERS, OPS, Op
@@ -71,7 +71,8 @@ def _accumulate(
 ) -> None:
     """Add to ``found`` what the cotangent ``g`` of ``node`` contributes to the gradients.
 
-    As long as every node has one computed operand at most, as in a network of layers, the graph is a path and needs no sorting.
+    As long as every node has one computed operand at most, as in a network of layers, the graph is a path and needs no
+    sorting.
     """
     while node.op is not None and node not in ends:
         if keep or type(node._data) is float:
@@ -94,9 +95,14 @@ def _accumulate(
 
 
 def _accumulate_sorted(
-    root: Node, edges: list[tuple[Node, Any]], found: dict[Node, Any], ends: frozenset[Node], keep: bool, create_graph: bool
+    root: Node,
+    edges: list[tuple[Node, Any]],
+    found: dict[Node, Any],
+    ends: frozenset[Node],
+    keep: bool,
+    create_graph: bool,
 ) -> None:
-    """Do the same from the contributions of ``root`` on, where paths may meet: a node's turn comes when all have arrived."""
+    """Do the same from the contributions of ``root`` on, where paths may meet: a node waits until all have arrived."""
     grads: dict[Node, Any] = {}
     for node in toposort(root, ends):
         if node is not root:
@@ -156,7 +162,8 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
 def _fit(op: Op, c: Any, d: Any) -> Any:
     """Return the cotangent ``c`` in the shape and dtype of its operand ``d``.
 
-    Only an elementwise op's is summed down to the operand's shape: there a difference means broadcasting, elsewhere a wrong rule.
+    Only an elementwise op's is summed down to the operand's shape: there a difference means broadcasting, elsewhere a
+    wrong rule.
     """
     if c is None:
         raise GradientError(f"{op.name}: its vjp returned None for an operand that requires a gradient")
@@ -185,7 +192,9 @@ def initial_seed(root: Node, seed: Any) -> Any:
     if seed is None and type(y) is ndarray and y.shape == () and root.requires_grad:
         return y.dtype.type(1)
     if not root.requires_grad:
-        why = "it is an integer" if not is_floating(y) else "no operand requires a gradient, or it was made under no_grad"
+        why = (
+            "it is an integer" if not is_floating(y) else "no operand requires a gradient, or it was made under no_grad"
+        )
         raise GradientError(f"backward: this {type(root).__name__} has no gradient: {why}")
     shape = tuple(getattr(y, "shape", ()))
     if seed is None:
@@ -220,8 +229,8 @@ def check_fresh(node: Node) -> None:
                 name = f" {base.name!r}" if base.name else ""
                 line = f" at {node.source}" if node.source else ""
                 raise StaleError(
-                    f"{node.op.name}{line}: its operand {i}{name} was overwritten after its use, so the gradient would be wrong: "
-                    "call backward() before changing data, or compute the output again"
+                    f"{node.op.name}{line}: its operand {i}{name} was overwritten after its use, so the gradient would "
+                    "be wrong: call backward() before changing data, or compute the output again"
                 )
 
 
@@ -231,7 +240,8 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     Args:
         root: The node to differentiate.
         seed: The cotangent of ``root``; needed where it has more than one element.
-        keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too; interior ``Value`` nodes always have one.
+        keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too; interior ``Value`` nodes always
+            have one.
         create_graph: Make every ``.grad`` a node, which can be differentiated again.
     """
     if keep not in ("leaves", "all"):
@@ -264,29 +274,29 @@ def _unshared() -> int:
     """Return the references to an array that only a dict and one local variable hold, as in ``backward``."""
     probe = {0: np.empty(0)}
     g = None
-    for key in probe:
+    for key in probe:  # noqa: PLC0206  (as in backward)
         g = probe[key]
     return getrefcount(g)
 
 
 UNSHARED = _unshared()
 
-# ----------------------------------------------------------------------------------------- graphs that are floats throughout
+# ------------------------------------------------------------------------------------ graphs that are floats throughout
 
 
-class _Mixed(Exception):  # noqa: N818  (a signal inside this file, not an error)
-    """The graph has tensors too."""
+class _Mixed(Exception):
+    """The graph has tensors too: a signal inside this file."""
 
 
 class _FloatGraph:
     """A graph of floats, taken apart for one sweep: its order, its leaves and the gradients that these had.
 
-    The search marks a node by giving it, for ``_grad``, one particular 0.0, to which the sweep then adds. That spares a set and a dict
-    of all nodes, which would cost more than the sweep itself.
+    The search marks a node by giving it, for ``_grad``, one particular 0.0, to which the sweep then adds. That spares a
+    set and a dict of all nodes, which would cost more than the sweep itself.
     """
 
     def __init__(self, root: Any) -> None:
-        self.kind = type(root)
+        self.kind: Any = type(root)
         self.order: list[Any] = []
         self.leaves: list[Any] = []
         self.before: list[Any] = []
@@ -300,7 +310,7 @@ class _FloatGraph:
         self.order.reverse()
 
     def _search(self, node: Any) -> None:
-        """Fill ``order`` with the interior nodes, inputs first: a node waits on the stack, under a None, until they are done."""
+        """Fill ``order``, inputs first: a node waits on the stack, under a None, until those are done."""
         stack: list[Any] = []
         kind, mark, groups, leaf = self.kind, self.mark, self.groups, self._leaf
         push, pop, out = stack.append, stack.pop, self.order.append
@@ -312,7 +322,13 @@ class _FloatGraph:
                 leaf(node)
             elif type(a) is tuple:
                 node._grad = mark
-                if node.op is affine and id(a[1]) in groups and id(a[0]) in groups and type(b) is kind and b._grad is mark:
+                if (
+                    node.op is affine
+                    and id(a[1]) in groups
+                    and id(a[0]) in groups
+                    and type(b) is kind
+                    and b._grad is mark
+                ):
                     out(node)  # another neuron of the layer has opened the same tuples
                 else:
                     push(node)
@@ -361,7 +377,7 @@ class _FloatGraph:
         self.leaves.append(node)
 
     def _expand(self, node: Any, push: Any) -> None:
-        """Push the inputs of an n-ary node. Neurons share their tuples of weights and of inputs: each is opened once."""
+        """Push the inputs of an n-ary node; neurons share their tuples of weights and of inputs: each opens once."""
         if node.op is not affine:
             self._open(node.a, push)
             return
@@ -401,7 +417,7 @@ class _FloatGraph:
             leaf._grad = old
 
     def sweep(self, root: Any, seed: float) -> None:
-        """Push ``seed`` back from ``root``; leaves get their sums added to what they had, or that back if a rule fails."""
+        """Push ``seed`` back from ``root``; leaves add their sums to what they had, or keep that if a rule fails."""
         done = False
         try:
             root._grad = seed
@@ -421,21 +437,19 @@ class _FloatGraph:
 _float_lock = threading.Lock()  # the nodes themselves hold the sums, and threads may share leaves
 
 
-def _sweep(order: list[Any], kind: type, groups: dict[int, bool]) -> None:
+def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
     """Push each node's gradient to its operands, with the rules of the table written out for the commonest ops."""
-    now = clock[0]
-    relu = OPS["relu"]
+    now, relu = clock[0], OPS["relu"]
     for node in order:
         op, g, a, b = node.op, node._grad, node.a, node.b
         if node.tick != now:
             check_fresh(node)
         if op is multiply:
-            if type(a) is kind:
-                if type(b) is kind:
-                    a._grad += g * b._data
-                    b._grad += g * a._data
-                else:
-                    a._grad += g * b
+            if type(a) is kind and type(b) is kind:
+                a._grad += g * b._data
+                b._grad += g * a._data
+            elif type(a) is kind:
+                a._grad += g * b
             else:
                 b._grad += g * a
         elif op is add:
@@ -460,12 +474,12 @@ def _sweep(order: list[Any], kind: type, groups: dict[int, bool]) -> None:
         elif op is power and type(b) is not kind:
             if b:
                 a._grad += g * (b * float_power(a._data, b - 1))
-        else:
+        elif node.requires_grad:
             for x, c in contributions(node, g):
                 x._grad += c
 
 
-def _sweep_affine(a: Any, bias: Any, g: float, kind: type, groups: dict[int, bool]) -> None:
+def _sweep_affine(a: Any, bias: Any, g: float, kind: Any, groups: dict[int, bool]) -> None:
     """Push ``g`` to the operands of one ``affine`` node whose weights are all nodes."""
     weights, values = a
     if groups[id(values)]:

@@ -1,6 +1,7 @@
 """The errors of the library: each message says what is wrong, where, and what to do.
 
-Every error is also one of Python's own kinds, so that ``except ValueError`` keeps working for people who come from NumPy.
+Every error is also one of Python's own kinds, so that ``except ValueError`` keeps working for people who come from
+NumPy.
 """
 
 

@@ -1,10 +1,11 @@
 """The recorded graph: nodes, their order, and what is being recorded.
 
-A node holds a payload (a float or an array) and, if it was computed from nodes, the op and its inputs. Nothing else keeps a graph
-alive: no tape, no closures, no cycles; it is freed by reference counting as soon as its root is dropped.
+A node holds a payload (a float or an array) and, if it was computed from nodes, the op and its inputs. Nothing else
+keeps a graph alive: no tape, no closures, no cycles; it is freed by reference counting as soon as its root is dropped.
 """
 
 import itertools
+import math
 import sys
 from collections.abc import Iterable
 from contextlib import ContextDecorator
@@ -105,8 +106,8 @@ class Meta(dict[str, Any]):
 class Node:
     """A value in a graph: a leaf, or the result of an op on ``inputs``.
 
-    Slots: ``_data`` the payload, ``op`` what computed it (None for a leaf), ``tick`` when it was made or last overwritten,
-    ``requires_grad``, ``_grad``, and ``meta``: None, the op's params, or a ``Meta``.
+    Slots: ``_data`` the payload, ``op`` what computed it (None for a leaf), ``tick`` when it was made or last
+    overwritten, ``requires_grad``, ``_grad``, and ``meta``: None, the op's params, or a ``Meta``.
     """
 
     __slots__ = ("_data", "_grad", "meta", "op", "requires_grad", "tick")
@@ -126,9 +127,29 @@ class Node:
         """The operands: nodes, and raw constants; empty for a leaf."""
         raise AttributeError("a node class defines its inputs")
 
-    def set_inputs(self, inputs: tuple[Any, ...]) -> None:
+    def set_inputs(self, inputs: tuple[Any, ...]) -> None:  # noqa: ARG002  (what the node classes implement)
         """Take the operands of a new node."""
         raise AttributeError("a node class defines its inputs")
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the data; float64 for a Python float."""
+        return getattr(self._data, "dtype", np.dtype(np.float64))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes; empty for a Value."""
+        return tuple(getattr(self._data, "shape", ()))
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -154,7 +175,7 @@ class Node:
 
 
 def wrap(data: Any) -> Any:
-    """Return a new node without history around ``data``; a result that is no float and no array is returned as it is."""
+    """Return a new node without history around ``data``; what is no float and no array is returned as it is."""
     cls = NODE_CLASSES.get(type(data))
     if cls is None:
         if type(data) in (bool, int) and mode() & EVERYTHING != EVERYTHING:

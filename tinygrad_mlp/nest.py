@@ -9,8 +9,8 @@ Builder = Callable[[Iterator[Any], bool], Any]
 class Nest:
     """A nest taken apart: its leaves, and how to put others in their places.
 
-    Lists, tuples, named tuples and dicts are opened; so is an object with ``named_parameters()`` (a module). ``None`` is an empty
-    nest. Everything else is a leaf.
+    Lists, tuples, named tuples and dicts are opened; so is an object with ``named_parameters()`` (a module). ``None``
+    is an empty nest. Everything else is a leaf.
 
     Attributes:
         leaves: The leaves, in a fixed order.
@@ -37,7 +37,7 @@ class Nest:
         """Take in the leaves of ``nest`` and return the function that rebuilds it from an iterator of values."""
         is_object = not isinstance(nest, type) and hasattr(nest, "named_parameters")
         if nest is None:
-            return lambda values, keep: None
+            return lambda _values, _keep: None
         if is_object:
             items: list[tuple[Any, Any]] = list(nest.named_parameters())
         elif type(nest) is list or isinstance(nest, tuple):
@@ -48,7 +48,7 @@ class Nest:
             self.leaves.append(nest)
             self.paths.append(path)
             self.owned.append(owned)
-            return lambda values, keep: next(values)
+            return lambda values, _keep: next(values)
         keys = [key for key, _ in items]
         builders = [self._open(child, f"{path}[{key!r}]", owned or is_object) for key, child in items]
         make = _maker(nest, keys)

@@ -1,7 +1,7 @@
 """Array functions for Python floats: the smallest namespace, with IEEE results where Python would raise.
 
-``math`` raises where IEEE 754 says inf or nan (``exp(1000)``, ``log(0)``). At those points NumPy answers instead, so that a
-float gives what a 0-d float64 array gives, warnings under ``numpy.errstate`` included.
+``math`` raises where IEEE 754 says inf or nan (``exp(1000)``, ``log(0)``). At those points NumPy answers instead, so
+that a float gives what a 0-d float64 array gives, warnings under ``numpy.errstate`` included.
 """
 
 import math
@@ -39,7 +39,7 @@ __all__ = [
 apply = None  # the forward rules run as they are; see arrays.Namespace
 
 # The builtin and the math functions are total or raise ValueError or OverflowError at special points only.
-abs = abs
+abs = abs  # noqa: PLW0127  (the builtin is the rule)
 isnan = math.isnan
 isinf = math.isinf
 isfinite = math.isfinite

@@ -1,19 +1,20 @@
-"""The op table: every operation once, with its forward rule, its derivatives, and what pictures and formulas call it.
+r"""The op table: every operation once, with its forward rule, its derivatives, and what pictures and formulas call it.
 
 An op is a forward rule and, per operand, a vjp::
 
-    @primitive(symbol="log", latex=r"\\log {0}", elementwise=True, domain=(0.1, 4.0))
+    @primitive(symbol="log", latex=r"\log {0}", elementwise=True, domain=(0.1, 4.0))
     def log(xp, x):
         return xp.log(x)
 
     defvjp(log, lambda g, y, x: divide(g, x))
 
-``xp`` is the namespace of the operands (``arrays.py``). Operands stand before a ``/``, or have no default; what follows is a
-parameter. A forward rule may branch on shapes and dtypes, never on values.
+``xp`` is the namespace of the operands (``arrays.py``). Operands stand before a ``/``, or have no default; what follows
+is a parameter. A forward rule may branch on shapes and dtypes, never on values.
 
-A vjp gets the cotangent ``g`` of the output, the output ``y``, and the operands; it is written with ops and operators, so that it runs
-on arrays and on nodes alike. **A rule names an operand whose values it does not read with a leading underscore** (its shape
-and dtype may be read): such an operand may be overwritten before ``backward()``, and such a constant is not copied.
+A vjp gets the cotangent ``g`` of the output, the output ``y``, and the operands; it is written with ops and operators,
+so that it runs on arrays and on nodes alike. **A rule names an operand whose values it does not read with a leading
+underscore** (its shape and dtype may be read): such an operand may be overwritten before ``backward()``, and such a
+constant is not copied.
 """
 
 from collections.abc import Callable, Sequence
@@ -151,7 +152,7 @@ class Op:
         return Op.__call__(self, *inputs, **params)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
-        """Compute, and record if an operand is a node that requires a gradient; the short paths of subclasses end here too."""
+        """Compute, and record if an operand is a node that requires a gradient; subclasses have short paths."""
         if len(inputs) != self.arity and self.arity is not None:
             inputs, params = self.bind(inputs, params)
         values: list[Any] = []
@@ -372,11 +373,13 @@ def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, .
     """Return the operands of a forward rule with their defaults, its params, and the params that may go by position."""
     code = getattr(forward, "__code__", None)
     if code is None or code.co_varnames[: min(1, code.co_argcount)] != ("xp",):
-        raise TinygradError(f"{forward!r}: a forward rule is a function that takes the namespace first, and calls it xp")
+        raise TinygradError(
+            f"{forward!r}: a forward rule is a function that takes the namespace first, and calls it xp"
+        )
     names = code.co_varnames
     by_position = names[1 : code.co_argcount]
     by_keyword = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    given = forward.__defaults__ or ()  # type: ignore[attr-defined]  # it is a function: it has code
+    given = forward.__defaults__ or ()
     defaults = dict(zip(by_position[len(by_position) - len(given) :], given, strict=True))
     if code.co_flags & VARARGS:
         return VARIADIC, by_position + by_keyword, by_position + by_keyword
@@ -416,7 +419,7 @@ def primitive(forward: Rule | None = None, **properties: Any) -> Any:
         TinygradError: The rule does not take ``xp`` first, or an op of another module has the name.
     """
     if forward is None:
-        return lambda rule: primitive(rule, **properties)  # type: ignore[call-overload]
+        return lambda rule: primitive(rule, **properties)
     operands, params, _ = _signature(forward)
     required = all(default is MISSING for _, default in operands)
     kind = Op
@@ -456,10 +459,10 @@ def defvjp(op: Op, *rules: Rule | None) -> None:
 
 
 def defvjps(op: Op, rule: Rule) -> None:
-    """Register one rule for all operands: ``rule(wanted, g, y, *operands, saved, **params)`` returns a gradient for each.
+    """Register one rule for all operands: ``rule(wanted, g, y, *operands, saved, **params)`` returns their gradients.
 
-    ``wanted`` says for each operand whether it needs one; ``saved`` is what the forward rule saved, or None where the gradient
-    is itself recorded, and then the rule recomputes it through ops.
+    ``wanted`` says for each operand whether it needs one; ``saved`` is what the forward rule saved, or None where the
+    gradient is itself recorded, and then the rule recomputes it through ops.
     """
     op.joint_vjp = rule
     op.reads = (_reads(rule, 3, op.arity or 1),)
@@ -472,7 +475,7 @@ def defvjp_argnum(op: Op, rule: Rule) -> None:
 
 
 def defjvp(op: Op, *rules: Rule | None) -> None:
-    """Register the jvp of each operand, ``rule(t, y, *operands, **params)``; without it the jvp is derived from the vjp."""
+    """Register the jvp of each operand, ``rule(t, y, *operands, **params)``; by default it is derived from the vjp."""
     if len(rules) != op.arity:
         raise GradientError(f"defjvp: {op.name} has {op.arity} operands, and {len(rules)} rules were given")
     op.jvps = rules

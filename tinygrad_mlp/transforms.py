@@ -1,7 +1,7 @@
 """Functions of functions: gradients, Jacobians and their products, nested to any order.
 
-A transform calls the function on nodes of its own, so that an inner one never confuses its variable with an outer one's. Results are plain
-values, except inside another transform or with ``create_graph=True``: there they are nodes.
+A transform calls the function on nodes of its own, so that an inner one never confuses its variable with an outer
+one's. Results are plain values, except inside another transform or with ``create_graph=True``: there they are nodes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,7 @@ class _Call:
             y = as_payload(y) if not isinstance(y, dict | list | tuple) else y
         if isinstance(y, dict | list | tuple) or getattr(y, "size", 1) != 1:
             shape = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else f"a {type(y).__name__}"
-            raise GradientError(f"{name}: the function returned {shape}, not a scalar: use jacobian or vjp, or reduce it")
+            raise GradientError(f"{name}: the function returned {shape}, not a scalar: use jacobian, vjp, or reduce it")
         return y
 
     def gather(self, gradients: Sequence[Any], plain: bool) -> Any:
@@ -91,7 +91,7 @@ def _variable(x: Any, owned: bool, where: str) -> Any:
         payload = float(payload)  # a Python number is a real number; an integer array is not
     if not is_floating(payload):
         kind = getattr(payload, "dtype", type(payload).__name__)
-        raise DTypeError(f"{where}: no gradient with respect to {kind}: pass floats, or leave the argument out of argnums")
+        raise DTypeError(f"{where}: no gradient with respect to {kind}: pass floats, or leave it out of argnums")
     node = wrap(np.array(payload) if isinstance(payload, np.ndarray) else payload)
     node.requires_grad = True
     return node
@@ -123,7 +123,7 @@ def _unshared(g: Any) -> Any:
     return g.copy() if isinstance(g, np.ndarray) else g
 
 
-# ------------------------------------------------------------------------------------------------------------ reverse mode
+# --------------------------------------------------------------------------------------------------------- reverse mode
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, create_graph: bool = False) -> Function:
@@ -196,7 +196,7 @@ def _sum(parts: Sequence[Any]) -> Any:
     return total
 
 
-# ------------------------------------------------------------------------------------------------------------ forward mode
+# --------------------------------------------------------------------------------------------------------- forward mode
 
 
 def jvp(f: Function, xs: Sequence[Any], ts: Sequence[Any]) -> tuple[Any, Any]:
@@ -249,8 +249,8 @@ def _tangent(node: Node, t: Any) -> Any:
 def push(root: Node, seeds: dict[Node, Any], create_graph: bool = False) -> Any:
     """Return the tangent of ``root``, given the tangents of some of the nodes that it depends on; None if it has none.
 
-    Each op's jvp is its own if it has one; else an elementwise op's vjps are read forwards, a linear op is applied to the tangents,
-    and any other's vjp is transposed: it is linear in its cotangent, so its own vjp is the jvp.
+    Each op's jvp is its own if it has one; else an elementwise op's vjps are read forwards, a linear op is applied to
+    the tangents, and any other's vjp is transposed: it is linear in its cotangent, so its own vjp is the jvp.
     """
     tangents = dict(seeds)
     with np.errstate(all="ignore"), recording(mode() | GRADIENTS):
@@ -315,7 +315,7 @@ def _match(t: Any, node: Node) -> Any:
     return float(t) if type(data) is float else np.asarray(t, data.dtype) if isinstance(data, np.ndarray) else t
 
 
-# --------------------------------------------------------------------------------------------------------- whole matrices
+# ------------------------------------------------------------------------------------------------------- whole matrices
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, *, create_graph: bool = False) -> Function:
@@ -344,7 +344,7 @@ def _jacobians(y: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
         return [np.zeros(shape + x.shape)[()] if shape + x.shape else 0.0 for x in nodes]
     if type(y._data) is float or shape == ():
         return _gradients(y, None, nodes, create_graph)
-    outputs, inputs = y._data.size, sum(int(np.prod(x.shape)) for x in nodes)
+    outputs, inputs = y._data.size, sum(x.size for x in nodes)
     if inputs < outputs:
         return [_columns(y, x, create_graph) for x in nodes]
     rows = [_gradients(y, e, nodes, create_graph) for e in _basis(y)]
@@ -368,7 +368,7 @@ def _basis(x: Node) -> Iterator[Any]:
     if type(data) is float:
         yield 1.0
         return
-    n = int(np.prod(x.shape))
+    n = x.size
     for i in range(n):
         e = np.zeros(n, data.dtype if isinstance(data, np.ndarray) else None)
         e[i] = 1

@@ -48,6 +48,20 @@ def divide(xp: Any, a: Any, b: Any) -> Any:
 defvjp(divide, lambda g, _y, _a, b: divide(g, b), lambda g, y, _a, b: divide(-g * y, b))
 
 
+@primitive(symbol="where", latex=r"[{0}]\,{1} + [\lnot {0}]\,{2}", elementwise=True)
+def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
+    """Return ``a`` where the condition holds, else ``b``; what is not selected gets no gradient, not even a NaN."""
+    return xp.where(condition, a, b)
+
+
+defvjp(
+    where,
+    None,
+    lambda g, _y, condition, _a, _b: where(condition, g, 0.0),
+    lambda g, _y, condition, _a, _b: where(condition, 0.0, g),
+)
+
+
 @primitive(symbol="^", latex="{0}^{{{1}}}", elementwise=True, domain=(0.5, 2.0))
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a`` to the power ``b``; nan for a negative base with a fractional exponent, on floats too.
@@ -63,11 +77,11 @@ def _power_base(g: Any, _y: Any, a: Any, b: Any) -> Any:
     return g * where(b == 0, 0.0, b * power(a, b - 1))
 
 
-defvjp(
-    power,
-    _power_base,
-    lambda g, y, a, b: g * where((a == 0) & (b >= 0), 0.0, y * log(where(a == 0, 1.0, a))),
-)
+def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return g * where((a == 0) & (b >= 0), 0.0, y * log(where(a == 0, 1.0, a)))
+
+
+defvjp(power, _power_base, _power_exponent)
 
 
 @primitive(symbol="−", latex="-{0}", elementwise=True, linear=True)
@@ -77,20 +91,6 @@ def negative(xp: Any, x: Any) -> Any:
 
 
 defvjp(negative, lambda g, _y, _x: -g)
-
-
-@primitive(symbol="where", latex=r"[{0}]\,{1} + [\lnot {0}]\,{2}", elementwise=True)
-def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
-    """Return ``a`` where the condition holds, else ``b``; what is not selected gets no gradient, not even a NaN."""
-    return xp.where(condition, a, b)
-
-
-defvjp(
-    where,
-    None,
-    lambda g, _y, condition, _a, _b: where(condition, g, 0.0),
-    lambda g, _y, condition, _a, _b: where(condition, 0.0, g),
-)
 
 
 @primitive(symbol="copy", latex="{0}", elementwise=True, linear=True)
@@ -157,7 +157,7 @@ def square(xp: Any, x: Any) -> Any:
 
 defvjp(square, lambda g, _y, x: g * (2 * x))
 
-# ------------------------------------------------------------------------------------------ sign, and periodic functions
+# ----------------------------------------------------------------------------------------- sign, and periodic functions
 
 
 @primitive(symbol="sign", latex=r"\operatorname{{sign}}({0})", elementwise=True)
@@ -184,15 +184,13 @@ def sin(xp: Any, x: Any) -> Any:
     return xp.sin(x)
 
 
-defvjp(sin, lambda g, _y, x: g * cos(x))
-
-
 @primitive(symbol="cos", latex=r"\cos {0}", elementwise=True)
 def cos(xp: Any, x: Any) -> Any:
     """Return the cosine of ``x`` in radians."""
     return xp.cos(x)
 
 
+defvjp(sin, lambda g, _y, x: g * cos(x))
 defvjp(cos, lambda g, _y, x: -g * sin(x))
 
 

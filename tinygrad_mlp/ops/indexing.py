@@ -34,7 +34,7 @@ def _plain_part(part: Any) -> Any:
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind not in "iub":
-        raise IndexingError(f"an index must be an int, a slice, None, ..., or an array of integers or booleans, not {part!r}")
+        raise IndexingError(f"an index is an int, a slice, None, ... or an array of integers or booleans, not {part!r}")
     return array
 
 
@@ -54,8 +54,8 @@ def scatter(xp: Any, values: Any, /, shape: tuple[int, ...], index: Any) -> Any:
     return xp.index_add(xp.zeros(shape, dtype=values.dtype), index, values)
 
 
-defvjp(getitem, lambda g, _y, x, index: scatter(g, shape=tuple(x.shape), index=index))
-defvjp(scatter, lambda g, _y, _values, shape, index: getitem(g, index=index))
+defvjp(getitem, lambda g, _y, _x, index: scatter(g, shape=tuple(_x.shape), index=index))
+defvjp(scatter, lambda g, _y, _values, index, **_: getitem(g, index=index))
 
 
 @primitive(symbol="one_hot", latex=r"\operatorname{{one\_hot}}({0})", differentiable=False)

@@ -8,17 +8,18 @@ from tinygrad_mlp.table import defvjp, defvjps, primitive
 
 def _explain_matmul(a: Any, b: Any) -> str:
     """Return what is wrong with the shapes of a product."""
-    if a.ndim == 0 or b.ndim == 0:
-        return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: a scalar has no inner axis; use *"
-    inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    left, right = (tuple(getattr(x, "shape", ())) for x in (a, b))
+    if not left or not right:
+        return f"matmul: {left} @ {right}: a scalar has no inner axis; use *"
+    inner_a, inner_b = left[-1], right[-2] if len(right) > 1 else right[0]
     if inner_a != inner_b:
-        return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: inner lengths {inner_a} and {inner_b} differ"
-    return f"matmul: {tuple(a.shape)} @ {tuple(b.shape)}: the leading axes do not broadcast"
+        return f"matmul: {left} @ {right}: inner lengths {inner_a} and {inner_b} differ"
+    return f"matmul: {left} @ {right}: the leading axes do not broadcast"
 
 
 @primitive(symbol="@", latex="{0} {1}", explain=_explain_matmul)
 def matmul(xp: Any, a: Any, b: Any) -> Any:
-    """Return the matrix product ``a @ b``; leading axes broadcast, a 1-d operand is a row on the left, a column on the right.
+    """Return the matrix product ``a @ b``; leading axes broadcast, a 1-d operand is a row left, a column right.
 
     Raises:
         ShapeError: The inner lengths differ, or the leading axes do not broadcast.
@@ -76,10 +77,10 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     return y if bias is None else y + bias
 
 
-def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, saved: Any = None) -> Any:
+def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, **_: Any) -> Any:
     wants_x, wants_weight, wants_bias = wanted
-    rows = g if g.ndim == 2 else reshape(g, (-1, weight.shape[1]))
-    samples = x if x.ndim == 2 else reshape(x, (-1, weight.shape[0]))
+    rows = g if g.ndim == 2 else reshape(g, shape=(-1, weight.shape[1]))
+    samples = x if x.ndim == 2 else reshape(x, shape=(-1, weight.shape[0]))
     to_x = g @ weight.T if wants_x else None
     to_weight = samples.T @ rows if wants_weight else None
     return to_x, to_weight, sum_to(rows, shape=_bias.shape) if wants_bias else None

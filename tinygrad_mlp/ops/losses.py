@@ -146,8 +146,9 @@ def _check_labels(prediction: Any, target: Any) -> None:
     labels = target._data if type(target) in NODES else target
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
-    if labels.size and not (0 <= labels.min() and labels.max() < shape[-1]):
-        raise IndexingError(f"cross_entropy: labels run from {labels.min()} to {labels.max()}, with {shape[-1]} classes")
+    if labels.size and (labels.min() < 0 or labels.max() >= shape[-1]):
+        low, high = labels.min(), labels.max()
+        raise IndexingError(f"cross_entropy: labels run from {low} to {high}, with {shape[-1]} classes")
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -163,7 +164,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
 
 
 def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Return ``-t log p - (1 - t) log(1 - p)`` of probabilities ``p``; prefer the form with logits, it never rounds to log 0."""
+    """Return ``-t log p - (1 - t) log(1 - p)`` of probabilities ``p``; the form with logits never rounds to log 0."""
     p, t = _same_shape("binary_cross_entropy", prediction, target)
     return reduce(-(_times_log(t, p) + _times_log(1 - t, 1 - p)), reduction)
 

@@ -46,7 +46,7 @@ def sum(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
     return xp.sum(x, axis=_tuple(axis), keepdims=keepdims)
 
 
-defvjp(sum, lambda g, _y, x, axis=None, keepdims=False: spread(g, x.shape, axis))
+defvjp(sum, lambda g, _y, _x, axis=None, **_: spread(g, _x.shape, axis))
 
 
 @primitive(symbol="mean", latex=r"\operatorname{{mean}}({0})", linear=True)
@@ -55,7 +55,7 @@ def mean(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> An
     return xp.mean(x, axis=_tuple(axis), keepdims=keepdims)
 
 
-defvjp(mean, lambda g, _y, x, axis=None, keepdims=False: spread(divide(g, count(x.shape, axis)), x.shape, axis))
+defvjp(mean, lambda g, _y, _x, axis=None, **_: spread(divide(g, count(_x.shape, axis)), _x.shape, axis))
 
 
 @primitive(symbol="var", latex=r"\operatorname{{var}}({0})")
@@ -64,7 +64,7 @@ def var(xp: Any, x: Any, /, axis: Axis = None, *, ddof: float = 0, keepdims: boo
     return xp.var(x, axis=_tuple(axis), correction=ddof, keepdims=keepdims)
 
 
-def _var_vjp(g: Any, _y: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+def _var_vjp(g: Any, _y: Any, x: Any, axis: Axis = None, ddof: float = 0, **_: Any) -> Any:
     scale = divide(2.0, count(x.shape, axis) - ddof)
     return spread(multiply(g, scale), x.shape, axis) * (x - mean(x, axis=axis, keepdims=True))
 
@@ -123,7 +123,7 @@ def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) 
     return xp.reshape(total, tuple(n for i, n in enumerate(x.shape) if i not in gone))
 
 
-def _logsumexp_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def _logsumexp_vjp(g: Any, y: Any, x: Any, axis: Axis = None, **_: Any) -> Any:
     finite = where(isfinite(y), y, 0.0)
     return spread(g, x.shape, axis) * exp(x - spread(finite, x.shape, axis))
 

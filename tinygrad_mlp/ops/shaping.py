@@ -19,7 +19,7 @@ def reshape(xp: Any, x: Any, /, shape: Axes) -> Any:
     return xp.reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
 
 
-defvjp(reshape, lambda g, _y, x, shape: reshape(g, x.shape))
+defvjp(reshape, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
 @primitive(symbol="ᵀ", latex=r"{0}^{{\top}}", linear=True, view=True)
@@ -30,11 +30,11 @@ def transpose(xp: Any, x: Any, /, axes: Sequence[int] | None = None) -> Any:
     return xp.permute_dims(x, tuple(axes))
 
 
-def _transpose_vjp(g: Any, _y: Any, x: Any, axes: Sequence[int] | None = None) -> Any:
+def _transpose_vjp(g: Any, _y: Any, _x: Any, axes: Sequence[int] | None = None) -> Any:
     if axes is None:
         return transpose(g)
-    forward = [axis % x.ndim for axis in axes]
-    return transpose(g, axes=tuple(forward.index(i) for i in range(x.ndim)))
+    forward = [axis % _x.ndim for axis in axes]
+    return transpose(g, axes=tuple(forward.index(i) for i in range(_x.ndim)))
 
 
 defvjp(transpose, _transpose_vjp)
@@ -79,8 +79,8 @@ def sum_to(xp: Any, x: Any, /, shape: tuple[int, ...]) -> Any:
     return xp.sum_to(x, shape)
 
 
-defvjp(broadcast_to, lambda g, _y, x, shape: sum_to(g, x.shape))
-defvjp(sum_to, lambda g, _y, x, shape: broadcast_to(g, x.shape))
+defvjp(broadcast_to, lambda g, _y, _x, **_: sum_to(g, shape=_x.shape))
+defvjp(sum_to, lambda g, _y, _x, **_: broadcast_to(g, shape=_x.shape))
 
 
 @primitive(symbol="expand_dims", latex="{0}", linear=True, view=True)
@@ -95,7 +95,7 @@ def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
     return xp.reshape(x, tuple(1 if i in new else next(lengths) for i in range(ndim)))
 
 
-defvjp(expand_dims, lambda g, _y, x, axis: reshape(g, x.shape))
+defvjp(expand_dims, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
 @primitive(symbol="squeeze", latex="{0}", linear=True, view=True)
@@ -110,7 +110,7 @@ def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
     return xp.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-defvjp(squeeze, lambda g, _y, x, axis=None: reshape(g, x.shape))
+defvjp(squeeze, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
 @primitive(symbol="astype", latex="{0}", linear=True)
@@ -119,7 +119,7 @@ def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
     return xp.astype(x, xp.dtype(dtype) if hasattr(xp, "ufunc") else dtype)
 
 
-defvjp(astype, lambda g, _y, x, dtype: astype(g, x.dtype))
+defvjp(astype, lambda g, _y, _x, **_: astype(g, dtype=_x.dtype))
 
 
 @primitive(symbol="concatenate", latex=r"\operatorname{{concatenate}}({0}, \dots)", linear=True)
@@ -136,7 +136,7 @@ def _concatenate_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int | No
     x = _arrays[argnum]
     if axis is None:
         start = sum(a.size for a in _arrays[:argnum])
-        return reshape(g[start : start + x.size], x.shape)
+        return reshape(g[start : start + x.size], shape=x.shape)
     axis %= x.ndim
     start = sum(a.shape[axis] for a in _arrays[:argnum])
     return g[(slice(None),) * axis + (slice(start, start + x.shape[axis]), ...)]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.arrays import as_payload, is_floating, namespace
+from tinygrad_mlp.arrays import as_payload, is_floating
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
 from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, tick
 from tinygrad_mlp.ops.indexing import plain_index
@@ -26,7 +26,9 @@ class Snapshot(np.ndarray[Any, Any]):
         out = kwargs.get("out")
         if out is not None and any(isinstance(x, Snapshot) for x in out):
             if len(out) > 1 or not any(x is out[0] for x in inputs):
-                raise TinygradError(f"{ufunc.__name__}: out= is the data of a tensor, which is read-only: assign to .data")
+                raise TinygradError(
+                    f"{ufunc.__name__}: out= is the data of a tensor, which is read-only: assign to .data"
+                )
             del kwargs["out"]
         plain = [x.view(ndarray) if isinstance(x, Snapshot) else x for x in inputs]
         return getattr(ufunc, method)(*plain, **kwargs)
@@ -56,13 +58,15 @@ class Tensor(Operators):
 
     __slots__ = ("__weakref__", "inputs", "saved")
 
-    inputs: tuple[Any, ...]  # type: ignore[assignment]
+    inputs: tuple[Any, ...]
     saved: Any
 
     def __init__(self, data: Any, *, requires_grad: bool | None = None, name: str = "", copy: bool = True) -> None:
         if type(data) in NODES:
             if data.op is not None and data.requires_grad:
-                raise GradientError("Tensor of a computed node would lose its gradient: use it as it is, or .detach() it")
+                raise GradientError(
+                    "Tensor of a computed node would lose its gradient: use it as it is, or .detach() it"
+                )
             data = data._data
         payload = as_payload(data)
         if hasattr(payload, "__array_namespace__") and not isinstance(payload, ndarray | np.generic):
@@ -101,7 +105,7 @@ class Tensor(Operators):
         self.assign(data)
 
     def assign(self, data: Any) -> None:
-        """Replace the values of a leaf by a copy of ``data``; a graph that used the old ones can no longer run backward.
+        """Replace the values of a leaf by a copy of ``data``; a graph that used the old ones can no more run backward.
 
         Raises:
             TinygradError: This tensor was computed.
@@ -232,7 +236,11 @@ class Tensor(Operators):
         return ops.log_softmax(self, axis=axis)
 
     def __repr__(self) -> str:
-        parts = [np.array2string(self._data, prefix="Tensor(", separator=", ")] if type(self._data) is ndarray else [repr(self._data)]
+        parts = (
+            [np.array2string(self._data, prefix="Tensor(", separator=", ")]
+            if type(self._data) is ndarray
+            else [repr(self._data)]
+        )
         if self.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool)):
             parts.append(f"dtype={self.dtype}")
         if self.op is not None:
@@ -248,7 +256,7 @@ NODE_CLASSES[ndarray] = Tensor
 
 
 def tensor(data: Any, *, requires_grad: bool | None = None, name: str = "") -> Any:
-    """Return a tensor of numbers, or of nodes: nested lists of Values and tensors are stacked, and keep their gradients.
+    """Return a tensor of numbers, or of nodes: lists of Values and tensors are stacked, and keep their gradients.
 
     >>> a = tensor(2.0)
     >>> tensor([a, a * a]).sum().backward()

@@ -1,6 +1,5 @@
 """What both node classes share: Python's operators, NumPy's protocols, and what people look at."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -151,7 +150,8 @@ class Operators(Node):
 
         Args:
             seed: The cotangent of this node, of its shape; needed where it has more than one element.
-            keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too (interior Values always have one).
+            keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too (interior Values always have
+                one).
             create_graph: Make every ``.grad`` a node, which can be differentiated again. The leaf and its gradient then
                 refer to each other: set ``.grad = None`` when done.
 
@@ -170,26 +170,6 @@ class Operators(Node):
         return ops.identity(self)
 
     # -- numbers
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the data; float64 for a Python float."""
-        return getattr(self._data, "dtype", np.dtype(np.float64))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes; empty for a Value."""
-        return tuple(getattr(self._data, "shape", ()))
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
 
     def item(self) -> Any:
         """Return the one element as a Python number.
@@ -228,7 +208,9 @@ class Operators(Node):
     def __bool__(self) -> bool:
         refuse_while_tracing("bool()")
         if self.size != 1:
-            raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous: use .data.any() or .data.all()")
+            raise ShapeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous: use .data.any() or .data.all()"
+            )
         return bool(self._data)
 
     def __format__(self, spec: str) -> str:
@@ -240,9 +222,11 @@ class Operators(Node):
         refuse_while_tracing("np.asarray()")
         if self.requires_grad:
             raise GradientError(
-                f"converting a {type(self).__name__} to an array would lose its gradient: use .data or .numpy() for the "
-                "numbers, tg.stack to join nodes"
+                f"converting a {type(self).__name__} to an array would lose its gradient: use .data or .numpy() for "
+                "the numbers, tg.stack to join nodes"
             )
+        if copy is False:
+            raise ValueError("a tensor gives a copy of its data, never its own memory: leave out copy=False")
         return np.array(self._data, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

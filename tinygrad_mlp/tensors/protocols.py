@@ -1,4 +1,4 @@
-"""NumPy's functions on nodes: which op records each, which work on the numbers alone, and a refusal by name for the rest."""
+"""NumPy's functions on nodes: which op records each, which work on numbers alone, a refusal by name for the rest."""
 
 from collections.abc import Callable
 from functools import cache
@@ -50,6 +50,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.amax: ops.max,
+    np.amin: ops.min,
     np.argmax: ops.argmax,
     np.argmin: ops.argmin,
     np.astype: ops.astype,
@@ -71,6 +73,21 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: ops.where,
 }
 
+ON_SHAPES = frozenset(
+    {
+        np.empty_like,
+        np.full_like,
+        np.iscomplexobj,
+        np.isrealobj,
+        np.ndim,
+        np.ones_like,
+        np.result_type,
+        np.shape,
+        np.size,
+        np.zeros_like,
+    }
+)
+
 ON_VALUES = frozenset(
     {
         np.allclose,
@@ -79,17 +96,7 @@ ON_VALUES = frozenset(
         np.array_repr,
         np.array_str,
         np.count_nonzero,
-        np.empty_like,
-        np.full_like,
-        np.iscomplexobj,
         np.isclose,
-        np.isrealobj,
-        np.ndim,
-        np.ones_like,
-        np.result_type,
-        np.shape,
-        np.size,
-        np.zeros_like,
     }
 )
 
@@ -128,15 +135,21 @@ def array_ufunc(kind: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...]
 
 
 def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what a function of NumPy gives on nodes of class ``kind``: recorded, or on their values if it has no derivative.
+    """Return what a function of NumPy gives on nodes of class ``kind``: recorded, or on values if it has no derivative.
 
     Raises:
         UnsupportedError: There is no op for the function, or an argument is not supported; both are named.
     """
     name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
-    if func in ON_VALUES:
-        refuse_while_tracing(name)
-        return func(*_values(args), **dict(zip(kwargs, _values(tuple(kwargs.values())), strict=True)))
+    if func in ON_VALUES or func in ON_SHAPES:
+        if func in ON_VALUES:
+            refuse_while_tracing(name)
+        elif func is np.full_like and any(type(x) in NODES for x in (*args[1:], kwargs.get("fill_value"))):
+            raise UnsupportedError(
+                f"{name}: an array filled with a {kind} would lose its gradient: use tg.broadcast_to"
+            )
+        given = [np.asarray(x) if func is np.array_repr and type(x) is float else x for x in _values(args)]
+        return func(*given, **dict(zip(kwargs, _values(tuple(kwargs.values())), strict=True)))
     op = FUNCTIONS.get(func)
     if op is None:
         raise UnsupportedError(f"{name} of a {kind} is not recorded here; use .data for the numbers alone")
@@ -144,7 +157,7 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return ``op`` of NumPy's arguments: those by position under NumPy's names, those that mean nothing left out."""
+    """Return ``op`` of NumPy's arguments: those by position under NumPy's names, without those that mean nothing."""
     signature = _signature(func)
     n = op.arity or 1
     given = dict(kwargs)
@@ -164,7 +177,7 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         if key == "where" and value is True:
             continue
         own = RENAMED.get(key, key)
-        if own == "order" and value in ("C", "K"):
+        if own == "order" and isinstance(value, str) and value in ("C", "K"):
             continue
         if own not in op.param_names and own not in dict(op.operands):
             raise UnsupportedError(f"{name}: {key}= is not supported here")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, ShapeError, TinygradError
 from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, Meta, clock, mode, new, tick
@@ -264,7 +266,8 @@ def _number(x: Any) -> float:
     if type(x) is Value:
         return float(x._data)
     payload = as_payload(x)
-    if payload is None or type(payload) is bool or getattr(payload, "size", 1) != 1 or getattr(payload, "dtype", None) == bool:
+    boolean = type(payload) is bool or getattr(payload, "dtype", None) == np.dtype(bool)
+    if payload is None or boolean or getattr(payload, "size", 1) != 1:
         raise DTypeError(f"Value({x!r}): a Value holds one real number; use tg.tensor for arrays")
     return float(payload.item() if hasattr(payload, "item") else payload)
 
