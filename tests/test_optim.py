@@ -48,7 +48,7 @@ def run(optimizer, rule, steps, rng, missing=0.0):
 def test_sgd_goes_down_the_gradient(kind, shapes, lr, seed):
     rng = np.random.default_rng(seed)
     optimizer = optim.SGD(leaves(shapes, rng, kind), lr)
-    run(optimizer, lambda i, x, g: x - lr * g, 3, rng, missing=0.3)
+    run(optimizer, lambda _i, x, g: x - lr * g, 3, rng, missing=0.3)
 
 
 @pytest.mark.parametrize("kind", [Tensor, Value])

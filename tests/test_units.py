@@ -107,7 +107,7 @@ def test_reductions_mean_what_they_mean_in_pytorch(unit, seed, rows):
 
 
 def test_saturated_losses_are_exact():
-    """log σ(-1000) is -1000, not the logarithm of a rounded 0; log(1 - σ(50)) is not the logarithm of a rounded 1 - 1."""
+    """log σ(-1000) is -1000, not the logarithm of a rounded 0, and log σ(50) is not that of a rounded 1."""
     assert nn.Bernoulli().loss([[-1000.0]], [[1.0]]) == 1000
     assert nn.Bernoulli().loss([[50.0]], [[1.0]]) == pytest.approx(np.exp(-50.0), rel=1e-12)
     assert nn.Multinomial().loss([[0.0, 1000.0]], [0]) == 1000

@@ -241,9 +241,17 @@ class Sequential(Module):
         self.layers = layers
 
     def __call__(self, x: Any) -> Any:
-        """Return the result of the last layer."""
-        for layer in self.layers:
-            x = layer(x)
+        """Return the result of the last layer.
+
+        Raises:
+            ShapeError: What comes to a layer does not fit it.
+        """
+        layer: Any = None
+        try:
+            for layer in self.layers:
+                x = layer(x)
+        except ShapeError as error:
+            raise ShapeError(f"Sequential, layer {self.layers.index(layer)}: {error}") from error
         return x
 
     def members(self) -> Iterator[tuple[str, Any]]:
