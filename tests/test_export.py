@@ -231,3 +231,18 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         save_model(tmp_path / "no folder" / "m.npz", nn.MLP([1, 1], []))
     assert caught.value.filename == str(tmp_path / "no folder" / "m.npz")
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to(tmp_path):
+    real, link = tmp_path / "real.npz", tmp_path / "link.npz"
+    link.symlink_to(real)
+    with replacing(link) as file:
+        file.write(b"content")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"content"
+    reader, writer = os.pipe()
+    with replacing(f"/dev/fd/{writer}") as file:
+        file.write(b"content")
+    os.close(writer)
+    with os.fdopen(reader, "rb") as end:
+        assert end.read() == b"content"

@@ -4,7 +4,8 @@ Read ``metrics``, ``frame`` and ``charts`` (SVG), ``run`` (the record that a rep
 ``markup``, ``results``, ``inside``, ``page``.
 """
 
+from . import metrics
 from .page import page as render
 from .run import PARTS, TrainingRun
 
-__all__ = ["PARTS", "TrainingRun", "render"]
+__all__ = ["PARTS", "TrainingRun", "metrics", "render"]

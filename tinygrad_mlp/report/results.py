@@ -71,11 +71,15 @@ def training_section(run: TrainingRun) -> Html:
         curves = {"training": training, "validation": validation}
         curves = {part: values for part, values in curves.items() if len(values)}
         if curves:
-            svg = charts.curves(curves, ylabel, f"{ylabel} by epoch", history.best_epoch)
+            svg = charts.curves(curves, ylabel, f"{ylabel} by epoch", run.kept)
             drawn.append(figure(svg, f"{ylabel} of training and validation rows by epoch"))
-    end = f"It ended after {_counted(len(history.loss), 'epoch')} and {quantity(run.seconds, 3)} s: {history.stopped}."
-    parts = [paragraph(end), pair(*drawn)]
-    shown = [(name, _setting(value)) for name, value in run.settings.items()]
+    how = "The training loss of an epoch is the mean over its steps, each measured before it was taken."
+    dead = {name: shares[run.kept - 1] for name, shares in history.dead_units.items() if len(shares) >= run.kept > 0}
+    if any(dead.values()):
+        how += " Rectified units that no training row made active: "
+        how += ", ".join(f"{percent(share)} of {name}" for name, share in dead.items() if share) + "."
+    parts = [paragraph(f"{run.ending}."), pair(*drawn), paragraph(how)]
+    shown = [(name.replace("_", " "), _setting(value)) for name, value in run.settings.items()]
     parts.append(table(("setting", "value"), shown, "How it was trained"))
     return section("training", "The training", *parts)
 
@@ -171,10 +175,6 @@ def learnt_section(run: TrainingRun) -> Html:
             drawn = charts.decision_regions(plane.regions)
             parts.append(figure(drawn, f"Decision regions over {' and '.join(plane.regions.names)}", plane.remark))
     return section("learnt", "What it has learnt", *parts)
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def tiles(run: TrainingRun) -> list[tuple[str, str, str]]:

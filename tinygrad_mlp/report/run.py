@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from tinygrad_mlp.data import Decision, Preprocessor, Table
 from tinygrad_mlp.graph import no_grad
 from tinygrad_mlp.nn import MLP
+from tinygrad_mlp.train import History
+from tinygrad_mlp.train.history import REASONS
 
 from . import metrics
 
@@ -34,7 +36,7 @@ class TrainingRun:
         model: the trained network.
         history: what ``train.fit`` returned.
         settings: how it was trained, as plain values: epochs, learning rate and so on.
-        seconds: how long the training took.
+        reading: how the file is written, as far as new files of the kind will be: the decimal sign.
         command: the command line that does the same again.
         digest: the SHA-256 of the data file.
     """
@@ -45,9 +47,9 @@ class TrainingRun:
     decision: Decision
     preprocessor: Preprocessor
     model: MLP
-    history: Any
+    history: History
     settings: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
+    reading: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     digest: str = ""
 
@@ -65,6 +67,25 @@ class TrainingRun:
     def file(self) -> str:
         """The name of the data file, without its folder."""
         return PurePath(self.table.origin.source).name
+
+    @property
+    def kept(self) -> int:
+        """The epoch whose parameters the network has: the best one under early stopping, otherwise the last."""
+        history = self.history
+        best = self.settings.get("patience") or history.stopped == "interrupted"
+        return history.best_epoch if best and history.best_epoch else history.epochs
+
+    @property
+    def ending(self) -> str:
+        """Why the training ended, and what was kept, in words."""
+        history = self.history
+        reasons = {
+            "patience": f"no better validation loss for {self.settings.get('patience')} epochs",
+            "interrupted": "interrupted by Ctrl-C",
+        }
+        reason = reasons.get(history.stopped) or REASONS.get(history.stopped, history.stopped)
+        plural = "s" * (history.epochs != 1)
+        return f"{history.epochs} epoch{plural} in {history.seconds:.2g} s; {reason}; kept epoch {self.kept}"
 
     def inputs(self, part: str) -> Floats:
         """Return the network's inputs for a part of the rows, shape (rows, inputs)."""
@@ -132,9 +153,11 @@ class TrainingRun:
                 "parameters": sum(p.size for p in model.parameters()),
             },
             "settings": dict(self.settings),
-            "epochs": len(history.loss),
+            "epochs": history.epochs,
+            "kept_epoch": self.kept,
             "stopped": history.stopped,
-            "seconds": round(self.seconds, 3),
+            "seconds": round(history.seconds, 3),
+            "seed": self.settings.get("seed"),
             "metrics": self.scores,
             "baseline": self.baseline,
             "versions": versions(),

@@ -1,0 +1,48 @@
+"""``tinygrad-mlp demo``: the notes, then training on the shipped penguins, then the report."""
+
+import argparse
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tinygrad_mlp.data import example_file
+
+from .notes import show_mistakes, show_table
+from .output import output_folder, writing
+from .train import show_results, write_results
+from .training import Settings, Source, train_from
+
+NAME = "penguins.csv"
+TARGET = "species"
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    about = "reproduce the notes, train on real data, and write a report"
+    parser = commands.add_parser("demo", help=about, description=about.capitalize() + "; it takes some seconds.")
+    parser.add_argument("--out", default="demo-output", metavar="DIR", help="the folder for the results (demo-output)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run everything, and say where to look."""
+    out = Path(options.out)
+    with output_folder(out) as folder:
+        agree = show_table()
+        show_mistakes()
+        print("\nTraining on real data\n")
+        with writing(out / NAME):  # so that the command in the report can be typed as it stands
+            shutil.copyfile(example_file(NAME), folder / NAME)
+            shutil.copyfile(Path(example_file(NAME)).with_name("penguins.LICENSE.txt"), folder / "penguins.LICENSE.txt")
+        command = ["tinygrad-mlp", "train", str(out / NAME), "--target", TARGET, "--ignore", "year", "--out", "RESULT"]
+        source = Source(str(folder / NAME), TARGET, ignore=("year",))
+        trained = train_from(source, Settings(), command=shlex.join(command))
+        write_results(folder, trained)
+        show_results(trained)
+    print(f"\nOpen {out / 'report.html'} in a browser. Beside it:")
+    print(f"  {out / 'model.npz'}: the network with its preprocessing; predict with it:")
+    print(f"    tinygrad-mlp predict {shlex.quote(str(out / 'model.npz'))} {shlex.quote(str(out / NAME))}")
+    print(f"  {out / 'metrics.json'}: the results in numbers")
+    print("The notes in full: tinygrad-mlp notes")
+    return 0 if agree else 1
