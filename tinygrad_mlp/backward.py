@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arrays import Guarded, is_floating, namespace, thaw
-from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, StaleError
+from tinygrad_mlp.arrays import Guarded, as_payload, is_floating, namespace, thaw
+from tinygrad_mlp.errors import GradientError, ShapeError, StaleError
 from tinygrad_mlp.graph import (
     GRADIENTS,
     NO_PARAMS,
@@ -204,14 +204,10 @@ def initial_seed(root: Node, seed: Any) -> Any:
                 "reduce it, for example with .sum(), or pass seed= of its shape"
             )
         return 1.0 if type(y) is float else y * 0 + 1 if type(y) is not ndarray else np.ones(y.shape, y.dtype)
-    if type(seed) in NODES:
-        given: Any = tuple(seed.shape)
-    else:
-        seed = seed if type(y) is not ndarray else np.asarray(seed)
-        if type(seed) is ndarray and seed.dtype.kind not in "fiub":
-            raise DTypeError(f"backward: the seed has dtype {seed.dtype}, not a real one")
-        given = tuple(getattr(seed, "shape", ()))
-    if given != shape:
+    if type(seed) not in NODES:
+        seed = as_payload(np.asarray(seed) if type(y) is ndarray else seed)
+    given = tuple(getattr(seed, "shape", ()))
+    if given != shape or seed is None:
         raise ShapeError(f"backward: the seed has shape {given}, the output {shape}")
     if type(seed) in NODES:
         return seed
@@ -267,6 +263,7 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
             g = np.array(g) if isinstance(g, np.generic) else namespace(g).asarray(g, copy=True)
         if node._grad is not None and node.op is None:
             g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._data) + g
+            g = np.asarray(g) if isinstance(g, np.generic) else g
         node._grad = g
 
 

@@ -175,10 +175,10 @@ class Node:
 
 
 def wrap(data: Any) -> Any:
-    """Return a new node without history around ``data``; what is no float and no array is returned as it is."""
+    """Return a new node without history around ``data``; a bool is returned as it is."""
     cls = NODE_CLASSES.get(type(data))
     if cls is None:
-        if type(data) in (bool, int) and mode() & EVERYTHING != EVERYTHING:
+        if type(data) is bool and mode() & EVERYTHING != EVERYTHING:
             return data
         data, cls = _classify(data)
     node = new(cls)
@@ -194,8 +194,8 @@ def _classify(data: Any) -> tuple[Any, type[Node]]:
     """Return a payload met in an unusual type, and its node class: NumPy's scalars become 0-d arrays."""
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data), NODE_CLASSES[np.ndarray]
-    if isinstance(data, bool | int):
-        return data, NODE_CLASSES[float]  # a traced comparison of floats
+    if isinstance(data, bool | int):  # a traced comparison of floats, or an integer constant that was chosen
+        return data if data is True or data is False else float(data), NODE_CLASSES[float]
     return data, NODE_CLASSES[np.ndarray]  # an array of another library
 
 

@@ -189,7 +189,8 @@ class Op:
             inputs = self._kept(inputs, values, constants)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
             return _tensor(self, y, inputs, params, saved)
-        return self._record(wrap(y), inputs, params, saved, tracked)
+        node = wrap(y)
+        return self._record(node, inputs, params, saved, tracked) if type(node) in NODES else node
 
     def _record(self, node: Any, inputs: tuple[Any, ...], params: dict[str, Any], saved: Any, tracked: bool) -> Any:
         """Return ``node`` with its history, as far as the recording mode asks for one."""
