@@ -233,7 +233,7 @@ def as_payload(data: Any) -> Any:
             return data  # an array of another library keeps its own type
         if isinstance(data, complex | str | bytes):
             raise DTypeError(f"{kind.__name__} {data!r}: not a real number")
-        if not isinstance(data, list | tuple | np.ndarray | np.generic) and not hasattr(data, "__array__"):
+        if not isinstance(data, list | tuple | range | np.ndarray | np.generic) and not hasattr(data, "__array__"):
             namespace(data)
             return data
         try:

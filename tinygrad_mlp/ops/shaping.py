@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mlp.errors import AxisError, ShapeError
+from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError
 from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
 
 Axes = int | Sequence[int]
@@ -115,8 +115,11 @@ defvjp(squeeze, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 @primitive(symbol="astype", latex="{0}", linear=True)
 def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
-    """Return a copy of ``x`` in another dtype; the gradient comes back in the dtype of ``x``."""
-    return xp.astype(x, xp.dtype(dtype) if hasattr(xp, "ufunc") else dtype)
+    """Return a copy of ``x`` in another real dtype; the gradient comes back in the dtype of ``x``."""
+    wanted = xp.dtype(dtype) if hasattr(xp, "ufunc") else dtype
+    if not xp.isdtype(wanted, ("bool", "integral", "real floating")):
+        raise DTypeError(f"astype: {wanted} is no dtype of real numbers; use a real one, such as float64")
+    return xp.astype(x, wanted)
 
 
 defvjp(astype, lambda g, _y, _x, **_: astype(g, dtype=_x.dtype))
