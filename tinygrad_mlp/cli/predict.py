@@ -14,7 +14,7 @@ from tinygrad_mlp.data import Preprocessor, Table, read_csv
 from tinygrad_mlp.export import load_model
 from tinygrad_mlp.graph import no_grad
 from tinygrad_mlp.report import metrics
-from tinygrad_mlp.report.markup import percent, quantity
+from tinygrad_mlp.report.markup import decimals, percent, quantity
 
 from .output import CommandError, write_text
 from .train import add_reading
@@ -89,5 +89,5 @@ def how_good(preprocessor: Preprocessor, table: Table, outputs: NDArray[Any]) ->
         said = f"accuracy {percent(found['accuracy'])}, log-loss {quantity(found['log_loss'], 3)}"
     else:
         scores = metrics.regression(np.asarray(target.decode(truth)), np.asarray(target.decode(outputs[known])))
-        said = f"R² {quantity(scores['r2'], 3)}, RMSE {quantity(scores['rmse'])}, MAE {quantity(scores['mae'])}"
+        said = f"R² {decimals(scores['r2'])}, RMSE {quantity(scores['rmse'])}, MAE {quantity(scores['mae'])}"
     return f"the file has {target.name} in {len(known)} rows: {said}"

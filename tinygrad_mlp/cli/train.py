@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_mlp.export import save_model
 from tinygrad_mlp.nn import HIDDEN_UNITS
 from tinygrad_mlp.report import TrainingRun, render
-from tinygrad_mlp.report.markup import percent, quantity
+from tinygrad_mlp.report.markup import decimals, percent, quantity
 
 from .output import CommandError, output_folder, write_text, writing
 from .training import Settings, Source, train_from
@@ -151,12 +151,11 @@ def write_results(folder: Path, trained: TrainingRun) -> None:
 def show_results(trained: TrainingRun) -> None:
     """Print how the training ended and how good the network is."""
     print(trained.ending)
-    for part, scores in {**trained.scores, "test, without the columns": trained.baseline}.items():
+    for part, scores in {**trained.scores, "baseline on test": trained.baseline}.items():
         if trained.classifies:
             found = f"accuracy {percent(scores['accuracy'])}, log-loss {quantity(scores['log_loss'], 3)}"
         else:
-            r2 = quantity(scores["r2"], 3)
-            found = f"R² {r2}, RMSE {quantity(scores['rmse'])}, MAE {quantity(scores['mae'])}"
+            found = f"R² {decimals(scores['r2'])}, RMSE {quantity(scores['rmse'])}, MAE {quantity(scores['mae'])}"
         print(f"  {part}: {found}")
 
 

@@ -1,5 +1,6 @@
 """The charts of a report: curves over epochs, points against a diagonal, a histogram, bars, decision regions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ from tinygrad_mlp.viz.theme import BLUE, LIGHT, OKABE_ITO
 
 from .frame import DASHES, SIZE, Frame, Span
 
+MOST = 2000  # points in a chart: more would hide each other and make the page slow
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
 def curves(series: Mapping[str, Sequence[float]], ylabel: str, title: str, best: int | None = None) -> str:
-    """Return curves over epochs counted from 1.
+    """Return curves over epochs counted from 1; on a logarithmic scale if they span two powers of ten.
 
     Args:
         series: names and their values, one an epoch.
@@ -26,22 +29,31 @@ def curves(series: Mapping[str, Sequence[float]], ylabel: str, title: str, best:
         title: for readers who do not see the picture.
         best: the epoch whose parameters were kept, marked by a vertical line.
     """
-    values = [float(v) for curve in series.values() for v in curve]
-    epochs = max(map(len, series.values()))
-    least, most = min(values), max(values)
-    y = Span.around(values if least < 0 or least > most / 2 else [*values, 0.0])
-    y = Span(max(y.low, 0.0 if least >= 0 else y.low), y.high)
+    values = [float(v) for curve in series.values() for v in curve if math.isfinite(v)]
+    least, most = min(values, default=0.0), max(values, default=1.0)
+    logarithmic = least > 0 and most / least >= 100
+    if logarithmic:
+        y = Span.around([math.log10(least), math.log10(most)])
+    else:
+        y = Span.around(values if least < 0 or least > most / 2 else [*values, 0.0])
+        y = Span(max(y.low, 0.0 if least >= 0 else y.low), y.high)
     ends = ", ".join(f"{name} from {number(c[0])} to {number(c[-1])}" for name, c in series.items())
-    frame = Frame(title, ends, Span(1.0, max(2.0, epochs)), y, "epoch", ylabel, size=(480.0, 330.0))
+    x = Span(1.0, max(2.0, *map(len, series.values())), whole=True)
+    frame = Frame(title, ends, x, y, "epoch", ylabel, size=(480.0, 330.0), logarithmic=logarithmic)
     looks = list(zip(series, OKABE_ITO, DASHES * 2, strict=False))
     for name, colour, dash in looks:
-        frame.line([(i + 1.0, float(v)) for i, v in enumerate(series[name])], colour, dash, name)
+        heights = [_log10(v) if logarithmic else float(v) for v in series[name]]
+        frame.line(list(enumerate(heights, 1)), colour, dash, name)
     entries = [*looks]
     if best is not None:
         frame.rule((best, frame.y.low), (best, frame.y.high))
         entries.append((f"kept: epoch {best}", LIGHT.faint, "4 3"))
     frame.legend(entries)
     return frame.svg()
+
+
+def _log10(value: float) -> float:
+    return math.log10(value) if value > 0 else math.nan
 
 
 def against(truth: Floats, predicted: Floats, quantity: str) -> str:
@@ -51,16 +63,21 @@ def against(truth: Floats, predicted: Floats, quantity: str) -> str:
     frame = Frame("Predictions", what, span, span, f"true {quantity}", f"predicted {quantity}", size=(480.0, 420.0))
     frame.rule((span.low, span.low), (span.high, span.high))
     group = frame.group("points")
-    for x, y in zip(truth, predicted, strict=True):
-        frame.mark(group, (x, y), 0, BLUE)
+    for i in drawn(len(truth)):
+        frame.mark(group, (truth[i], predicted[i]), 0, BLUE)
     return frame.svg()
+
+
+def drawn(n: int) -> Labels:
+    """Return the numbers of the points to draw, drawn at random where there are more than ``MOST``."""
+    return np.arange(n) if n <= MOST else np.sort(np.random.default_rng(0).choice(n, MOST, replace=False))
 
 
 def histogram(values: Floats, quantity: str, bins: int = 20) -> str:
     """Return how many values lie in each of equal intervals."""
     counts, edges = np.histogram(values, bins)
     what = f"{quantity} of {len(values)} rows"
-    y = Span(0.0, float(counts.max()) * 1.06)
+    y = Span(0.0, float(counts.max()) * 1.06, whole=True)
     frame = Frame("Residuals", what, Span(edges[0], edges[-1]), y, quantity, "rows", size=(480.0, 420.0))
     for count, low, high in zip(counts, edges, edges[1:], strict=False):
         bar = frame.group("bar", f"{number(low)} … {number(high)}: {count}")
@@ -127,8 +144,10 @@ def decision_regions(regions: Regions) -> str:
             colour = OKABE_ITO[int(labels[start]) % len(OKABE_ITO)]
             frame.box(field, (x[start], y[row]), (x[stop], y[row + 1]), colour)
     group = frame.group("points")
-    for point, label, mistaken in zip(regions.points, regions.truth, regions.wrong, strict=True):
-        frame.mark(group, (point[0], point[1]), int(label), OKABE_ITO[int(label) % len(OKABE_ITO)], bool(mistaken))
+    for i in drawn(len(regions.points)):
+        (a_value, b_value), label = regions.points[i], int(regions.truth[i])
+        colour = OKABE_ITO[label % len(OKABE_ITO)]
+        frame.mark(group, (a_value, b_value), label, colour, bool(regions.wrong[i]))
     frame.legend([(shorten(c), OKABE_ITO[i % len(OKABE_ITO)], f"mark {i}") for i, c in enumerate(regions.classes)])
     return frame.svg()
 

@@ -17,10 +17,11 @@ Point = tuple[float, float]
 
 
 class Span(NamedTuple):
-    """The interval that an axis shows."""
+    """The interval that an axis shows; ``whole`` if only whole numbers have a meaning on it."""
 
     low: float
     high: float
+    whole: bool = False
 
     @classmethod
     def around(cls, values: Sequence[float], margin: float = 0.04) -> "Span":
@@ -31,18 +32,42 @@ class Span(NamedTuple):
         return cls(low - room, high + room)
 
 
-def ticks(span: Span, wanted: int = 6) -> list[tuple[float, str]]:
+Ticks = list[tuple[float, str]]
+
+
+def ticks(span: Span, wanted: int = 6) -> Ticks:
     """Return round numbers in a span and how to write them: steps of 1, 2 or 5 times a power of ten.
 
     >>> ticks(Span(0.0, 1.0))
-    [(0.0, '0'), (0.2, '0.2'), (0.4, '0.4'), (0.6, '0.6'), (0.8, '0.8'), (1.0, '1')]
+    [(0.0, '0.0'), (0.2, '0.2'), (0.4, '0.4'), (0.6, '0.6'), (0.8, '0.8'), (1.0, '1.0')]
     """
     rough = (span.high - span.low) / wanted
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
+    power = math.floor(math.log10(rough))
+    factor = next(factor for factor in (1, 2, 5, 10) if factor * 10.0**power >= rough * 0.999)
+    step = factor * 10.0**power
+    if span.whole and step < 1:
+        step, power, factor = 1.0, 0, 1
     first, last = math.ceil(span.low / step - 1e-9), math.floor(span.high / step + 1e-9)
-    values = [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
-    return [(value, number(value, 6)) for value in values]
+    decimals = max(0, -power - (factor == 10))
+    comma = "," if max(abs(span.low), abs(span.high)) >= 10_000 else ""
+    plain = decimals <= 6 and max(abs(span.low), abs(span.high)) < 1e9
+
+    def written(value: float) -> str:
+        return f"{value + 0.0:{comma}.{decimals}f}" if plain else number(value, 6)
+
+    values = [round(k * step, decimals + 2) if plain else k * step for k in range(first, last + 1)]
+    return [(value, written(value)) for value in values]
+
+
+def decades(span: Span) -> Ticks:
+    """Return the powers of ten in a span of decimal logarithms, at most about six of them.
+
+    >>> decades(Span(-3.2, 0.4))
+    [(-3.0, '0.001'), (-2.0, '0.01'), (-1.0, '0.1'), (0.0, '1')]
+    """
+    powers = range(math.ceil(span.low), math.floor(span.high) + 1)
+    step = -(-len(powers) // 6) or 1
+    return [(float(k), number(10.0**k)) for k in powers if k % step == 0]
 
 
 class Frame:
@@ -58,18 +83,30 @@ class Frame:
         ylabel: str,
         *,
         size: Point = (660.0, 360.0),
+        logarithmic: bool = False,
     ) -> None:
-        """Draw the axes; title and description are for readers who do not see the picture."""
+        """Draw the axes; title and description are for readers who do not see the picture.
+
+        Args:
+            title: what the chart shows.
+            description: the same in numbers.
+            x: of the horizontal axis.
+            y: of the vertical axis; if ``logarithmic``, of decimal logarithms.
+            xlabel: what the horizontal axis counts.
+            ylabel: what the vertical axis shows.
+            size: width and height in pixels.
+            logarithmic: label the vertical axis with powers of ten.
+        """
         self.x, self.y = x, y
         self.canvas = Canvas(*size, LIGHT, title, description)
-        labels = ticks(y, 5)
+        labels = decades(y) if logarithmic else ticks(y, 5)
         self.left = 34.0 + max((width(text, SIZE) for _, text in labels), default=0.0)
         self.right, self.top, self.bottom = size[0] - 16.0, 34.0, size[1] - 46.0
         axes = self.canvas.group("axes")
         for value, text in labels:
             self.canvas.line(axes, (self.left, self.py(value)), (self.right, self.py(value)), GRID)
             self.canvas.text(axes, self.left - 7, self.py(value) + 4, text, SIZE, "end")
-        for value, text in ticks(x):
+        for value, text in self._across(x):
             self.canvas.line(axes, (self.px(value), self.top), (self.px(value), self.bottom), GRID)
             self.canvas.text(axes, self.px(value), self.bottom + 17, text, SIZE)
         corner = (self.left, self.bottom)
@@ -79,6 +116,14 @@ class Frame:
         middle = (self.top + self.bottom) / 2
         self.canvas.text(axes, 14, middle, ylabel, SIZE + 1)
         axes[-1].set("transform", f"rotate(-90 14 {middle:g})")
+
+    def _across(self, x: Span) -> Ticks:
+        """Return as many ticks of the horizontal axis as have room."""
+        for wanted in (6, 4, 3):
+            found = ticks(x, wanted)
+            if sum(width(text, SIZE) + 14 for _, text in found) < self.right - self.left:
+                break
+        return found
 
     def px(self, x: float) -> float:
         """Return the horizontal place of ``x`` in pixels."""
@@ -96,11 +141,15 @@ class Frame:
         """Draw a line through points, with gaps where one is not finite."""
         group = self.canvas.group("line", tip)
         run: list[str] = []
+        last = (math.nan, math.nan)
         for x, y in (*points, (math.nan, math.nan)):
             if math.isfinite(x) and math.isfinite(y):
                 run.append(f"{self.px(x):.1f},{self.py(y):.1f}")
+                last = (x, y)
                 continue
-            if run:
+            if len(run) == 1:  # a line of one point cannot be seen
+                draw_mark(group, (self.px(last[0]), self.py(last[1])), 0, colour)
+            elif run:
                 look = {"fill": "none", "stroke": colour, "stroke-width": "2", "stroke-linejoin": "round"}
                 SubElement(group, "polyline", {"points": " ".join(run), **look, **_dashed(dash)})
             run = []

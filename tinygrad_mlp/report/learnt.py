@@ -10,12 +10,13 @@ from tinygrad_mlp.data import NumericFeature
 from tinygrad_mlp.graph import no_grad
 from tinygrad_mlp.viz.labels import number
 
-from .charts import Regions
+from .charts import MOST, Regions
 from .run import TrainingRun
 
 Floats = NDArray[np.float64]
 
 REPEATS = 10
+ROWS = 5000  # more rows change little in the importance of a column
 RESOLUTION = (132, 92)  # places along both axes
 
 
@@ -39,6 +40,9 @@ def importance(run: TrainingRun, repeats: int = REPEATS) -> dict[str, float]:
     X = np.vstack([run.inputs(part) for part in ("validation", "test")])
     y = np.concatenate([run.targets(part) for part in ("validation", "test")])
     rng = np.random.default_rng(0)
+    if len(X) > ROWS:
+        chosen = rng.choice(len(X), ROWS, replace=False)
+        X, y = X[chosen], y[chosen]
     run.model.eval()
     grown: dict[str, float] = {}
     with no_grad():
@@ -121,6 +125,8 @@ def _remark(run: TrainingRun, names: tuple[str, str], without: int) -> str:
         ]
     if without:
         parts.append(f"Rows without one of the two values are not shown: {without}.")
+    if len(run.table) - without > MOST:
+        parts.append(f"Of the others {MOST} are drawn, chosen at random.")
     return " ".join(parts)
 
 

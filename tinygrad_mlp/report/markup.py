@@ -3,7 +3,7 @@
 import html
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_mlp.viz.labels import clean
@@ -50,6 +50,15 @@ def table(
     return Html(
         f'<div class="wide"><table><caption>{text(caption)}</caption>\n<thead><tr>{cells("th", head)}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def definitions(values: Mapping[str, str]) -> Html:
+    """Return names and values, as many side by side as the page is wide."""
+    return Html(
+        "<dl class=settings>"
+        + "".join(f"<div><dt>{text(k)}</dt><dd>{text(v)}</dd></div>" for k, v in values.items())
+        + "</dl>"
     )
 
 
@@ -113,3 +122,12 @@ def percent(share: float | None) -> str:
     if share is None:
         return "–"
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def decimals(value: float | None, places: int = 3) -> str:
+    """Return a number with a fixed number of decimals, a dash where there is none.
+
+    >>> decimals(0.75), decimals(None)
+    ('0.750', '–')
+    """
+    return "–" if value is None else f"{value:.{places}f}"

@@ -8,9 +8,12 @@ from tinygrad_mlp.data import ColumnSummary, describe
 
 from . import charts
 from .learnt import decision_plane, importance
-from .markup import Html, figure, pair, paragraph, percent, quantity, section, table, text
+from .markup import Html, decimals, definitions, figure, pair, paragraph, percent, quantity, section, table, text
 from .metrics import confusion, interval
 from .run import PARTS, TrainingRun
+
+MOST_COLUMNS = 20  # whose importance is drawn
+NAMES = {"lr": "learning rate", "hidden": "hidden units", "patience": "patience, epochs"}
 
 
 def data_section(run: TrainingRun) -> Html:
@@ -79,9 +82,8 @@ def training_section(run: TrainingRun) -> Html:
         how += " Rectified units that no training row made active: "
         how += ", ".join(f"{percent(share)} of {name}" for name, share in dead.items() if share) + "."
     parts = [paragraph(f"{run.ending}."), pair(*drawn), paragraph(how)]
-    shown = [(name.replace("_", " "), _setting(value)) for name, value in run.settings.items()]
-    parts.append(table(("setting", "value"), shown, "How it was trained"))
-    return section("training", "The training", *parts)
+    settings = {NAMES.get(name, name.replace("_", " ")): _setting(value) for name, value in run.settings.items()}
+    return section("training", "The training", *parts, definitions(settings))
 
 
 def _setting(value: Any) -> str:
@@ -97,11 +99,11 @@ def results_section(run: TrainingRun) -> Html:
 
 
 def _classified(run: TrainingRun) -> list[Html]:
-    scores, base = run.scores, run.baseline
-    rows = [(part, len(run.parts[part]), percent(s["accuracy"]), quantity(s["log_loss"])) for part, s in scores.items()]
-    rows.append(
-        ("test, class shares only", len(run.parts["test"]), percent(base["accuracy"]), quantity(base["log_loss"]))
-    )
+    scores = run.scores
+    rows = [
+        (part, len(run.parts.get(part, run.parts["test"])), percent(s["accuracy"]), quantity(s["log_loss"], 3))
+        for part, s in {**scores, "baseline on test": run.baseline}.items()
+    ]
     per_class = [
         (name, c["rows"], *(percent(c[key]) for key in ("precision", "recall", "f1")))
         for name, c in scores["test"]["classes"].items()
@@ -110,7 +112,7 @@ def _classified(run: TrainingRun) -> list[Html]:
         table(
             ("part", "rows", "accuracy", "log-loss"),
             rows,
-            "By part; the last line ignores every column",
+            "By part; the baseline ignores every column",
             numbers=(1, 2, 3),
         ),
         _confusion(run),
@@ -140,15 +142,13 @@ def _shade(share: float) -> str:
 
 
 def _regressed(run: TrainingRun) -> list[Html]:
+    scored = {**run.scores, "baseline on test": run.baseline}
     rows = [
-        (part, rows_of, *(quantity(s[key]) for key in ("r2", "rmse", "mae")))
-        for part, rows_of, s in (
-            *((part, len(run.parts[part]), run.scores[part]) for part in PARTS),
-            ("test, the training mean only", len(run.parts["test"]), run.baseline),
-        )
+        (part, len(run.parts.get(part, run.parts["test"])), decimals(s["r2"]), quantity(s["rmse"]), quantity(s["mae"]))
+        for part, s in scored.items()
     ]
     truth, predicted = run.truth("test"), run.predicted("test")
-    unit = f"R² has no unit; the others are in the unit of {run.target}. The last line ignores every column"
+    unit = f"R² has no unit; the others are in the unit of {run.target}. The baseline ignores every column"
     residuals = f"{run.target}, predicted − true"
     return [
         table(("part", "rows", "R²", "RMSE", "MAE"), rows, unit, numbers=(1, 2, 3, 4)),
@@ -162,8 +162,10 @@ def _regressed(run: TrainingRun) -> list[Html]:
 def learnt_section(run: TrainingRun) -> Html:
     """Return which columns matter, and the decision regions where there is a plane to show them on."""
     ranking = importance(run)
-    shown = dict(list(ranking.items())[:20])
-    caption = "How much the loss of the validation and test rows grows when the column is shuffled, mean of 10 orders."
+    shown = dict(list(ranking.items())[:MOST_COLUMNS])
+    caption = "How much the loss of the validation and test rows grows when a column is shuffled, mean of 10 orders."
+    if len(ranking) > len(shown):
+        caption += f" The first {len(shown)} of {len(ranking)} columns."
     parts = [
         figure(charts.bars(shown, "Which columns matter", "growth of the loss"), "Importance of the columns", caption)
     ]
@@ -190,16 +192,16 @@ def tiles(run: TrainingRun) -> list[tuple[str, str, str]]:
                 f"{hits} of {n} rows; 95 % interval {percent(low)} – {percent(high)}",
             ),
             ("test log-loss", quantity(test["log_loss"], 3), f"{quantity(base['log_loss'], 3)} from class shares only"),
-            ("without the columns", percent(base["accuracy"]), "always the commonest class"),
+            ("baseline accuracy", percent(base["accuracy"]), "always the commonest class"),
         ]
     return [
-        ("test R²", quantity(test["r2"], 3), f"on {n} rows; 1 is perfect, 0 is the mean"),
+        ("test R²", decimals(test["r2"]), f"on {n} rows; 1 is perfect, 0 is the mean"),
         (
             "test RMSE",
             quantity(test["rmse"]),
             f"in the unit of {run.target}; half are nearer than {quantity(_median_error(run))}",
         ),
-        ("without the columns", quantity(base["rmse"]), "RMSE of always the training mean"),
+        ("baseline RMSE", quantity(base["rmse"]), "always the training mean"),
     ]
 
 
