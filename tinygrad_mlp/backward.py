@@ -29,7 +29,7 @@ from tinygrad_mlp.graph import (
 from tinygrad_mlp.ops.elementwise import add, affine, multiply, negative, power, subtract
 from tinygrad_mlp.ops.shaping import astype, sum_to
 from tinygrad_mlp.scalars import power as float_power
-from tinygrad_mlp.table import NUMBERS, OPS, Op
+from tinygrad_mlp.table import OPS, Op
 
 ndarray = np.ndarray
 
@@ -244,13 +244,8 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
     if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
         with _float_lock:
-            try:
-                graph = _FloatGraph(root)
-            except _Mixed:
-                pass
-            else:
-                graph.sweep(root, initial_seed(root, seed))
-                return
+            _FloatGraph(root).sweep(root, initial_seed(root, seed))
+        return
     found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
     for node in found:
         g = found[node]
@@ -281,10 +276,6 @@ UNSHARED = _unshared()
 # ------------------------------------------------------------------------------------ graphs that are floats throughout
 
 
-class _Mixed(Exception):
-    """The graph has tensors too: a signal inside this file."""
-
-
 class _FloatGraph:
     """A graph of floats, taken apart for one sweep: its order, its leaves and the gradients that these had.
 
@@ -309,55 +300,35 @@ class _FloatGraph:
     def _search(self, node: Any) -> None:
         """Fill ``order``, inputs first: a node waits on the stack, under a None, until those are done."""
         stack: list[Any] = []
-        kind, mark, groups, leaf = self.kind, self.mark, self.groups, self._leaf
+        kind, mark, groups = self.kind, self.mark, self.groups
         push, pop, out = stack.append, stack.pop, self.order.append
         while True:
             a, b = node.a, node.b
             if node._grad is mark:
                 pass
             elif a is None:
-                leaf(node)
+                self._leaf(node)
             elif type(a) is tuple:
                 node._grad = mark
-                if (
-                    node.op is affine
-                    and id(a[1]) in groups
-                    and id(a[0]) in groups
-                    and type(b) is kind
-                    and b._grad is mark
-                ):
-                    out(node)  # another neuron of the layer has opened the same tuples
+                opened = (
+                    node.op is affine and id(a[1]) in groups and id(a[0]) in groups
+                )
+                if opened and type(b) is kind and b._grad is mark:
+                    out(node)
                 else:
                     push(node)
                     push(None)
                     self._expand(node, push)
             else:
                 node._grad = mark
-                first = second = None
-                if type(a) is kind:
-                    if a._grad is not mark:
-                        if a.a is None:
-                            leaf(a)
-                        else:
-                            first = a
-                elif type(a) not in NUMBERS:
-                    raise _Mixed
-                if type(b) is kind:
-                    if b._grad is not mark:
-                        if b.a is None:
-                            leaf(b)
-                        else:
-                            second = b
-                elif type(b) not in NUMBERS:
-                    raise _Mixed
-                if first is None:
-                    first, second = second, None
-                if first is not None:
+                first = a if type(a) is kind and a._grad is not mark else None
+                second = b if type(b) is kind and b._grad is not mark else None
+                if first is not None or second is not None:
                     push(node)
                     push(None)
-                    if second is not None:
+                    if first is not None and second is not None:
                         push(second)
-                    node = first
+                    node = second if first is None else first
                     continue
                 out(node)
             while stack:
@@ -375,38 +346,14 @@ class _FloatGraph:
 
     def _expand(self, node: Any, push: Any) -> None:
         """Push the inputs of an n-ary node; neurons share their tuples of weights and of inputs: each opens once."""
-        if node.op is not affine:
-            self._open(node.a, push)
-            return
-        weights, values = node.a
-        if id(weights) not in self.groups:
-            self._open(weights, push)
-        if id(values) not in self.groups:
-            self._open(values, push)
-        bias = node.b
-        if type(bias) is self.kind:
-            if bias._grad is not self.mark:
-                if bias.a is None:
-                    self._leaf(bias)
-                else:
-                    push(bias)
-        elif type(bias) not in NUMBERS:
-            raise _Mixed
-
-    def _open(self, group: tuple[Any, ...], push: Any) -> None:
-        """Push the nodes of a group of inputs, and remember whether all of it are nodes."""
-        nodes = True
-        for x in group:
-            if type(x) is not self.kind:
-                nodes = False
-                if type(x) not in NUMBERS:
-                    raise _Mixed
-            elif x._grad is not self.mark:
-                if x.a is None:
-                    self._leaf(x)
-                else:
+        for group in node.a if node.op is affine else (node.a,):
+            if id(group) not in self.groups:
+                nodes = [x for x in group if type(x) is self.kind]
+                for x in nodes:
                     push(x)
-        self.groups[id(group)] = nodes
+                self.groups[id(group)] = len(nodes) == len(group)
+        if type(node.b) is self.kind:
+            push(node.b)
 
     def restore(self) -> None:
         """Give the leaves back the gradients that they had."""

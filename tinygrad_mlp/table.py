@@ -240,7 +240,8 @@ class Op:
     def _owned(self, y: Any, values: Sequence[Any]) -> Any:
         """Return an array, copied where a rule returned its operand, or a view of it without being declared a view."""
         if type(y) is not ndarray:
-            return np.asarray(y) if isinstance(y, np.generic) else y
+            arrays = any(type(v) is ndarray for v in values)  # only floats alone give a float, and so a Value
+            return np.asarray(y) if isinstance(y, np.generic) or (arrays and isinstance(y, float | int)) else y
         for v in values:
             if v is y:
                 return y[...] if self.view else y.copy()

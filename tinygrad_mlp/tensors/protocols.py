@@ -11,94 +11,34 @@ from tinygrad_mlp.errors import TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
-    np.abs: ops.abs,
-    np.add: ops.add,
-    np.cos: ops.cos,
-    np.divide: ops.divide,
-    np.equal: ops.equal,
-    np.exp: ops.exp,
-    np.expm1: ops.expm1,
-    np.greater: ops.greater,
-    np.greater_equal: ops.greater_equal,
-    np.isfinite: ops.isfinite,
-    np.isinf: ops.isinf,
-    np.isnan: ops.isnan,
-    np.less: ops.less,
-    np.less_equal: ops.less_equal,
-    np.log: ops.log,
-    np.log1p: ops.log1p,
-    np.logical_and: ops.logical_and,
-    np.logical_not: ops.logical_not,
-    np.logical_or: ops.logical_or,
-    np.logical_xor: ops.logical_xor,
-    np.matmul: ops.matmul,
-    np.maximum: ops.maximum,
-    np.minimum: ops.minimum,
-    np.multiply: ops.multiply,
-    np.negative: ops.negative,
-    np.not_equal: ops.not_equal,
-    np.positive: ops.identity,
-    np.power: ops.power,
-    np.sign: ops.sign,
-    np.sin: ops.sin,
-    np.sqrt: ops.sqrt,
-    np.square: ops.square,
-    np.subtract: ops.subtract,
-    np.tanh: ops.tanh,
-}
+    np.abs: ops.abs, np.add: ops.add, np.cos: ops.cos, np.divide: ops.divide, np.equal: ops.equal, np.exp: ops.exp,
+    np.expm1: ops.expm1, np.greater: ops.greater, np.greater_equal: ops.greater_equal, np.isfinite: ops.isfinite,
+    np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less, np.less_equal: ops.less_equal, np.log: ops.log,
+    np.log1p: ops.log1p, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,
+    np.logical_or: ops.logical_or, np.logical_xor: ops.logical_xor, np.matmul: ops.matmul, np.maximum: ops.maximum,
+    np.minimum: ops.minimum, np.multiply: ops.multiply, np.negative: ops.negative, np.not_equal: ops.not_equal,
+    np.positive: ops.identity, np.power: ops.power, np.sign: ops.sign, np.sin: ops.sin, np.sqrt: ops.sqrt,
+    np.square: ops.square, np.subtract: ops.subtract, np.tanh: ops.tanh,
+}  # fmt: skip
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.amax: ops.max,
-    np.amin: ops.min,
-    np.argmax: ops.argmax,
-    np.argmin: ops.argmin,
-    np.astype: ops.astype,
-    np.broadcast_to: ops.broadcast_to,
-    np.clip: ops.clip,
-    np.concatenate: ops.concatenate,
-    np.copy: ops.identity,
-    np.expand_dims: ops.expand_dims,
-    np.max: ops.max,
-    np.mean: ops.mean,
-    np.min: ops.min,
-    np.reshape: ops.reshape,
-    np.squeeze: ops.squeeze,
-    np.stack: ops.stack,
-    np.sum: ops.sum,
-    np.swapaxes: ops.swapaxes,
-    np.transpose: ops.transpose,
-    np.var: ops.var,
-    np.where: ops.where,
-}
+    np.amax: ops.max, np.amin: ops.min, np.argmax: ops.argmax, np.argmin: ops.argmin, np.astype: ops.astype,
+    np.broadcast_to: ops.broadcast_to, np.clip: ops.clip, np.concatenate: ops.concatenate, np.copy: ops.identity,
+    np.expand_dims: ops.expand_dims, np.max: ops.max, np.mean: ops.mean, np.min: ops.min, np.reshape: ops.reshape,
+    np.squeeze: ops.squeeze, np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes,
+    np.transpose: ops.transpose, np.var: ops.var, np.where: ops.where,
+}  # fmt: skip
 
-ON_SHAPES = frozenset(
-    {
-        np.empty_like,
-        np.full_like,
-        np.iscomplexobj,
-        np.isrealobj,
-        np.ndim,
-        np.ones_like,
-        np.result_type,
-        np.shape,
-        np.size,
-        np.zeros_like,
-    }
-)
+ON_SHAPES = frozenset({
+    np.empty_like, np.full_like, np.iscomplexobj, np.isrealobj, np.ndim, np.ones_like, np.result_type, np.shape,
+    np.size, np.zeros_like,
+})  # fmt: skip
 
-ON_VALUES = frozenset(
-    {
-        np.allclose,
-        np.array2string,
-        np.array_equal,
-        np.array_repr,
-        np.array_str,
-        np.count_nonzero,
-        np.isclose,
-    }
-)
+ON_VALUES = frozenset({
+    np.allclose, np.array2string, np.array_equal, np.array_repr, np.array_str, np.count_nonzero, np.isclose,
+})  # fmt: skip
 
 # NumPy's names for our params, and what it passes where the caller gave nothing.
 RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
