@@ -29,11 +29,9 @@ def sgd(x: Any, g: Any, lr: float) -> Any:
 def momentum(x: Any, g: Any, velocity: Any, lr: float, mu: float, nesterov: bool = False) -> tuple[Any, Any]:
     """Return ``x`` and the velocity after a step with momentum: v ← μ v + g, x ← x - lr · v.
 
-    Nesterov's form evaluates the gradient at the point looked ahead to; written in that point's coordinates the step
-        is x - lr · (g + μ v).
-    Sources: B. Polyak 1964; Y. Nesterov 1983; I. Sutskever, J. Martens, G. Dahl, G. Hinton, ICML 2013, section 2. The
-        form with lr outside the
-    velocity is PyTorch's; the first velocity is 0.
+    Nesterov's form evaluates the gradient at the point looked ahead to; written in that point's coordinates the step is
+    x - lr · (g + μ v). Sources: B. Polyak 1964; Y. Nesterov 1983; I. Sutskever, J. Martens, G. Dahl, G. Hinton, ICML
+    2013, section 2. The form with lr outside the velocity is PyTorch's; the first velocity is 0.
 
     >>> momentum(1.0, 2.0, 0.0, lr=0.5, mu=0.9)
     (0.0, 2.0)

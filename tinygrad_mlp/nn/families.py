@@ -1,12 +1,9 @@
 """Output units: the members of the exponential family, each with its canonical link and its likelihood.
 
-A generalised linear model has a density h(t) exp(η·t - A(η)) with the linear predictor η as its natural parameter.
-    Its mean is
-∇A(η), the inverse of the canonical link, so the gradient of the log-likelihood in η is t - mean(η) for every member,
-    at unit
-dispersion: the T - Y with which back-propagation begins. Source: P. McCullagh, J. A. Nelder, *Generalized Linear
-    Models*, 2nd ed.
-1989, sections 2.2 and 2.5.
+A generalised linear model has a density h(t) exp(η·t - A(η)) with the linear predictor η as its natural parameter. Its
+mean is ∇A(η), the inverse of the canonical link, so the gradient of the log-likelihood in η is t - mean(η) for every
+member, at unit dispersion: the T - Y with which back-propagation begins. Source: P. McCullagh, J. A. Nelder,
+*Generalized Linear Models*, 2nd ed. 1989, sections 2.2 and 2.5.
 """
 
 from typing import Any

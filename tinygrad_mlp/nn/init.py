@@ -1,10 +1,8 @@
 """Initial weights: how large they start, so that signals and gradients neither die out nor blow up through the layers.
 
 Sources: X. Glorot, Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks*, AISTATS
-    2010, eq. 16;
-K. He, X. Zhang, S. Ren, J. Sun, *Delving deep into rectifiers*, ICCV 2015, eq. 10; Y. LeCun, L. Bottou, G. Orr, K.-R.
-    Müller,
-*Efficient BackProp*, 1998, section 4.6. Both start the biases at zero.
+2010, eq. 16; K. He, X. Zhang, S. Ren, J. Sun, *Delving deep into rectifiers*, ICCV 2015, eq. 10; Y. LeCun, L. Bottou,
+G. Orr, K.-R. Müller, *Efficient BackProp*, 1998, section 4.6. Both start the biases at zero.
 """
 
 import math

@@ -143,11 +143,9 @@ class Maxout(Module):
 class RadialBasis(Module):
     """Units that answer near a centre: h_i = exp(-‖W_:,i - x‖² / σ_i²).
 
-    Source: I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, 2016, section 6.3.3: 1/σ², not 1/(2σ²). The
-        centres are trained, and so
-    are the widths, one a unit, through log σ, which keeps them positive. They start at σ² = 2·n_in, the mean squared
-        distance
-    between two points of standardised data, so that no unit starts silent.
+    Source: I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, 2016, section 6.3.3: 1/σ², not 1/(2σ²). The centres
+    are trained, and so are the widths, one a unit, through log σ, which keeps them positive. They start at σ² = 2·n_in,
+    the mean squared distance between two points of standardised data, so that no unit starts silent.
 
     Args:
         n_in: Length of the last axis of the input.
