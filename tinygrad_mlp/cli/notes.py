@@ -20,16 +20,17 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table, the training of cell 30, the mistakes and the statements; return 1 if a figure differs."""
+    if options.figures:  # first, since it may fail
+        with writing(options.figures):
+            for path in notes.figures(options.figures):
+                print(f"wrote {path}")
+        print()
     agree = show_table()
     print("\nThe training loop of cell 30, as written and mended\n")
     print(notes.format_training(notes.training(literal=True), notes.training(literal=False)))
     show_mistakes()
     print("\nWhat else the notes state, checked\n")
     print(notes.format_properties(notes.properties()))
-    if options.figures:
-        with writing(options.figures):
-            for path in notes.figures(options.figures):
-                print(f"wrote {path}")
     return 0 if agree else 1
 
 
