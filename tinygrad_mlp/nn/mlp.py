@@ -105,16 +105,11 @@ class MLP(Module):
 
     def predict(self, x: Any) -> Any:
         """Return labels of classes, or the mean where there are none, as a plain array; dropout is off."""
-        training = self.training
-        self.eval()
-        try:
-            with no_grad():
-                return self.family.predict(self.linear_predictor(x))
-        finally:
-            self.train(training)
+        with self.evaluating(), no_grad():
+            return self.family.predict(self.linear_predictor(x))
 
     def hidden(self, x: Any) -> list[Any]:
-        """Return the output of each hidden layer, shapes (…, units)."""
+        """Return the output of each hidden layer, shapes (…, units), without dropout."""
         outputs = []
         for layer, activation in zip(self.layers, self.activations, strict=False):
             x = layer(x)

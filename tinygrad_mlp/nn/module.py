@@ -1,17 +1,16 @@
 """Modules: objects that hold parameters, and find them when asked by looking at their own attributes."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import NODE_CLASSES, NODES, Node
-from tinygrad_mlp.tensors import Tensor
+from tinygrad_mlp.graph import NODES, Node
+from tinygrad_mlp.tensors import Tensor, Value
 
 from .description import Summary, describe_layers, summarise
-
-VALUE = NODE_CLASSES[float]
 
 
 class Parameter(Tensor):
@@ -85,7 +84,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """Yield each trained leaf once, with its dotted name such as ``hidden1.weight``."""
-        return ((name, item) for name, item in self._walk() if isinstance(item, Parameter | VALUE))
+        return ((name, item) for name, item in self._walk() if isinstance(item, Parameter | Value))
 
     def parameters(self) -> list[Any]:
         """Return the trained leaves, each once."""
@@ -96,7 +95,7 @@ class Module:
         return (
             (name, item)
             for name, item in self._walk()
-            if isinstance(item, Node) and not isinstance(item, Parameter | VALUE)
+            if isinstance(item, Node) and not isinstance(item, Parameter | Value)
         )
 
     def buffers(self) -> list[Any]:
@@ -164,6 +163,17 @@ class Module:
     def eval(self) -> "Module":
         """Switch this module and every module in it to evaluation, and return it."""
         return self.train(False)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Switch to evaluation inside a ``with`` block, and every module back to its own mode after it."""
+        modes = [(module, module._training) for module in self.modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module._training = training
 
     # -- what people and pictures look at
 

@@ -119,20 +119,15 @@ def score(objective: Objective, X: Any, y: Any) -> Score:
         raise DataError("evaluate: there are no rows")
     total, right = 0.0, 0.0
     known = True
-    training = objective.model.training
-    objective.model.eval()
-    try:
-        with no_grad():
-            for start in range(0, len(X), CHUNK):
-                rows = slice(start, start + CHUNK)
-                value, prediction = objective(wrap(X[rows]), wrap(y[rows]) if objective.plain else y[rows])
-                n = len(X[rows])
-                total += float(value) * n
-                hits = objective.right(prediction, y[rows])
-                known = known and hits is not None
-                right += hits or 0.0
-    finally:
-        objective.model.train(training)
+    with objective.model.evaluating(), no_grad():
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            value, prediction = objective(wrap(X[rows]), wrap(y[rows]) if objective.plain else y[rows])
+            n = len(X[rows])
+            total += float(value) * n
+            hits = objective.right(prediction, y[rows])
+            known = known and hits is not None
+            right += hits or 0.0
     return Score(total / len(X), right / len(X) if known else None)
 
 
@@ -193,13 +188,9 @@ def dead_units(model: Module, X: Any) -> dict[str, float]:
     Raises:
         GradientError: The output depends on no parameter.
     """
-    training = model.training
-    model.eval()
-    try:
-        runner: Any = model.linear_predictor if isinstance(model, MLP) else model
+    runner: Any = model.linear_predictor if isinstance(model, MLP) else model
+    with model.evaluating():
         root = runner(wrap(np.asarray(X)))
-    finally:
-        model.train(training)
     if type(root) not in NODES or not root.requires_grad:
         raise GradientError("dead_units: the output depends on no parameter, so there is no graph to look at")
     activity = ReluActivity(model)
