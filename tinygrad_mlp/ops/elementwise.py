@@ -78,7 +78,8 @@ def _power_base(g: Any, _y: Any, a: Any, b: Any) -> Any:
 
 
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return g * where((a == 0) & (b >= 0), 0.0, y * log(where(a == 0, 1.0, a)))
+    flat = (a == 0) & (b >= 0)
+    return g * where(flat, 0.0, y * log(where(flat, 1.0, a)))
 
 
 defvjp(power, _power_base, _power_exponent)

@@ -1,9 +1,10 @@
 """What summarises an array over axes: sums, means, extremes, and the stable logarithm of a sum of exponentials."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mlp.ops.comparison import isfinite
+from tinygrad_mlp.ops.comparison import equal
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, where
 from tinygrad_mlp.ops.shaping import astype, broadcast_to, normal_axis, reshape
 from tinygrad_mlp.table import defvjp, primitive
@@ -124,8 +125,8 @@ def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) 
 
 
 def _logsumexp_vjp(g: Any, y: Any, x: Any, axis: Axis = None, **_: Any) -> Any:
-    finite = where(isfinite(y), y, 0.0)
-    return spread(g, x.shape, axis) * exp(x - spread(finite, x.shape, axis))
+    shift = where(equal(y, -math.inf), 0.0, y)  # of nothing but -inf, every weight is 0
+    return spread(g, x.shape, axis) * exp(x - spread(shift, x.shape, axis))
 
 
 defvjp(logsumexp, _logsumexp_vjp)
