@@ -318,7 +318,7 @@ INDICES = [
     (None, ..., slice(None, None, 2)),
     (slice(None), [0, 0, 2]), [0, 0, 1], np.array([1, 0, 1]), np.array([[0, 1], [1, 1]]), X > 2,
     np.array([True, False]),
-    (slice(None), np.array([True, False, True])), ([0, 1], [2, 2]), (np.int64(1), slice(None)), np.zeros((0,), int), [],
+    (slice(None), np.array([True, False, True])), ([0, 1], [2, 2]), (np.int64(1), slice(None)), np.zeros(0, int), [],
     (np.array([0, 1])[:, None], np.array([0, 2])), (0, [0, 1]), (Ellipsis, None), (), True, False, np.True_,
     tg.Tensor([0, 1, 1]), (tg.Tensor(1), slice(None)), tg.Tensor(X) > 2, [True, False], (None, [1, 1], None),
 ]  # fmt: skip
