@@ -20,7 +20,7 @@ def cube():
     """A primitive whose rule is wrong where x < 1: 2.9 x² instead of 3 x²."""
 
     @primitive(elementwise=True)
-    def cube_with_a_slip(xp, x):  # noqa: ARG001
+    def cube_with_a_slip(xp, x):
         return x * x * x
 
     defvjp(cube_with_a_slip, lambda g, y, x: g * tg.where(x >= 1, 3.0, 2.9) * x * x)  # noqa: ARG005
@@ -89,7 +89,7 @@ def test_it_raises_unless_told_otherwise(cube):
 @pytest.mark.parametrize("share", [1 - 1e-4, 1 + 1e-4, 0.0, -1.0, 2.0])
 def test_it_sees_a_factor_however_small_the_derivative_is(share):
     @primitive(elementwise=True)
-    def scaled(xp, x):  # noqa: ARG001
+    def scaled(xp, x):
         return 1e-6 * x * x
 
     defvjp(scaled, lambda g, y, x: share * 2e-6 * g * x)  # noqa: ARG005

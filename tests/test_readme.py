@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tinygrad_mlp as tg
 
@@ -41,7 +42,6 @@ def test_the_commands_that_it_names_exist():
     named = set(re.findall(r"^tinygrad-mlp (\w+)", README, flags=re.MULTILINE))
     assert named
     for command in named:
-        try:
+        with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
-        except SystemExit as stop:
-            assert stop.code == 0, command
+        assert stop.value.code == 0, command

@@ -310,9 +310,7 @@ class _FloatGraph:
                 self._leaf(node)
             elif type(a) is tuple:
                 node._grad = mark
-                opened = (
-                    node.op is affine and id(a[1]) in groups and id(a[0]) in groups
-                )
+                opened = node.op is affine and id(a[1]) in groups and id(a[0]) in groups
                 if opened and type(b) is kind and b._grad is mark:
                     out(node)
                 else:

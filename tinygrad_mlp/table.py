@@ -240,8 +240,10 @@ class Op:
     def _owned(self, y: Any, values: Sequence[Any]) -> Any:
         """Return an array, copied where a rule returned its operand, or a view of it without being declared a view."""
         if type(y) is not ndarray:
-            arrays = any(type(v) is ndarray for v in values)  # only floats alone give a float, and so a Value
-            return np.asarray(y) if isinstance(y, np.generic) or (arrays and isinstance(y, float | int)) else y
+            if isinstance(y, np.generic):
+                return np.asarray(y)
+            arrays = isinstance(y, float | int) and any(type(v) is ndarray for v in values)
+            return np.asarray(y) if arrays else y  # floats alone give a float, and so a Value
         for v in values:
             if v is y:
                 return y[...] if self.view else y.copy()
@@ -352,7 +354,9 @@ class BinaryOp(Op):
             raise self.failure((va, vb), NO_PARAMS, error) from error
         if raw:
             return y
-        if type(y) is not ndarray or y.base is not None or y is va or y is vb:
+        if type(y) is not ndarray:
+            y = np.asarray(y)
+        elif y.base is not None or y is va or y is vb:
             y = self._owned(y, (va, vb))
         return _tensor(self, y, (a, b), NO_PARAMS, None)
 

@@ -69,6 +69,8 @@ class Tensor(Operators):
                 )
             data = data._data
         payload = as_payload(data)
+        if payload is None:
+            raise DTypeError("Tensor(None): give an array, a number or nested lists of numbers")
         if hasattr(payload, "__array_namespace__") and not isinstance(payload, ndarray | np.generic):
             payload = copied(payload) if copy else payload
         else:

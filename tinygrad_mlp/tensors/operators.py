@@ -9,8 +9,15 @@ from tinygrad_mlp.arrays import is_floating, namespace
 from tinygrad_mlp.backward import backward
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
 from tinygrad_mlp.graph import Node, wrap
-from tinygrad_mlp.table import Op
-from tinygrad_mlp.tensors.protocols import array_function, array_ufunc, refuse_while_tracing
+from tinygrad_mlp.tensors.protocols import (
+    array_function,
+    array_ufunc,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    invert,
+    refuse_while_tracing,
+)
 
 
 class Operators(Node):
@@ -85,25 +92,25 @@ class Operators(Node):
         return ops.less_equal(self, other)
 
     def __and__(self, other: Any) -> Any:
-        return _logic(ops.logical_and, self, other)
+        return bitwise_and(self, other)
 
     def __rand__(self, other: Any) -> Any:
-        return _logic(ops.logical_and, self, other)
+        return bitwise_and(self, other)
 
     def __or__(self, other: Any) -> Any:
-        return _logic(ops.logical_or, self, other)
+        return bitwise_or(self, other)
 
     def __ror__(self, other: Any) -> Any:
-        return _logic(ops.logical_or, self, other)
+        return bitwise_or(self, other)
 
     def __xor__(self, other: Any) -> Any:
-        return _logic(ops.logical_xor, self, other)
+        return bitwise_xor(self, other)
 
     def __rxor__(self, other: Any) -> Any:
-        return _logic(ops.logical_xor, self, other)
+        return bitwise_xor(self, other)
 
     def __invert__(self) -> Any:
-        return _logic(ops.logical_not, self)
+        return invert(self)
 
     # -- elementwise methods
 
@@ -234,14 +241,6 @@ class Operators(Node):
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return array_function(type(self).__name__, func, args, kwargs)
-
-
-def _logic(op: Op, *operands: Any) -> Any:
-    """Return a logical op of booleans; ``&`` and its kin on other numbers are refused."""
-    for x in operands:
-        if x is not True and x is not False and getattr(x, "dtype", None) != np.dtype(bool):
-            raise DTypeError(f"{op.name}: & | ^ ~ take booleans, such as comparisons give")
-    return op(*operands)
 
 
 def copied(data: Any) -> Any:

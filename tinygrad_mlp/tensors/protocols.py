@@ -1,17 +1,34 @@
 """NumPy's functions on nodes: which op records each, which work on numbers alone, a refusal by name for the rest."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.errors import TracingError, UnsupportedError
+from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+from tinygrad_mlp.table import Op
+
+
+def _logic(op: Op, *operands: Any) -> Any:
+    """Return a logical op of booleans; ``&`` and its kin on other numbers are refused."""
+    for x in operands:
+        if x is not True and x is not False and getattr(x, "dtype", None) != np.dtype(bool):
+            raise DTypeError(f"{op.name}: & | ^ ~ take booleans, such as comparisons give")
+    return op(*operands)
+
+
+bitwise_and = partial(_logic, ops.logical_and)
+bitwise_or = partial(_logic, ops.logical_or)
+bitwise_xor = partial(_logic, ops.logical_xor)
+invert = partial(_logic, ops.logical_not)
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
-    np.abs: ops.abs, np.add: ops.add, np.cos: ops.cos, np.divide: ops.divide, np.equal: ops.equal, np.exp: ops.exp,
+    np.abs: ops.abs, np.add: ops.add, np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or,
+    np.bitwise_xor: bitwise_xor, np.invert: invert, np.cos: ops.cos, np.divide: ops.divide, np.equal: ops.equal,
+    np.exp: ops.exp,
     np.expm1: ops.expm1, np.greater: ops.greater, np.greater_equal: ops.greater_equal, np.isfinite: ops.isfinite,
     np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less, np.less_equal: ops.less_equal, np.log: ops.log,
     np.log1p: ops.log1p, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,

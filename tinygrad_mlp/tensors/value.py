@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, ShapeError, TinygradError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
 from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, Meta, clock, mode, new, tick
-from tinygrad_mlp.ops import add, affine, multiply, relu, subtract
+from tinygrad_mlp.ops import add, affine, divide, exp, multiply, negative, power, relu, subtract, tanh
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
@@ -24,6 +25,7 @@ class Value(Operators):
 
     Raises:
         DTypeError: ``x`` is no single real number.
+        GradientError: ``x`` is itself a computed node, whose history would be lost.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -98,7 +100,7 @@ class Value(Operators):
     def grad(self, grad: Any) -> None:
         self._grad = grad if grad is None or type(grad) in NODES else _number(grad)
 
-    # -- operators: the common case of two floats; everything else is the op's own call
+    # -- operators: the common case makes the node at once; everything else is the op's own call
 
     def __add__(self, other: Any) -> Any:
         if mode() == GRADIENTS and self.requires_grad:
@@ -120,39 +122,6 @@ class Value(Operators):
             return node
         return add(self, other)
 
-    def __radd__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad and (type(other) is float or type(other) is int):
-            node = new(Value)
-            node._data = other + self._data
-            node._grad = node.meta = None
-            node.op = add
-            node.requires_grad = True
-            node.tick = clock[0]
-            node.a = other
-            node.b = self
-            return node
-        return add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
-            kind = type(other)
-            if kind is Value:
-                y = self._data - other._data
-            elif kind is float or kind is int:
-                y = self._data - other
-            else:
-                return subtract(self, other)
-            node = new(Value)
-            node._data = y
-            node._grad = node.meta = None
-            node.op = subtract
-            node.requires_grad = True
-            node.tick = clock[0]
-            node.a = self
-            node.b = other
-            return node
-        return subtract(self, other)
-
     def __mul__(self, other: Any) -> Any:
         if mode() == GRADIENTS and self.requires_grad:
             kind = type(other)
@@ -173,36 +142,90 @@ class Value(Operators):
             return node
         return multiply(self, other)
 
+    def __radd__(self, other: Any) -> Any:
+        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+            return _made(add, other + self._data, other, self)
+        return add(other, self)
+
     def __rmul__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad and (type(other) is float or type(other) is int):
-            node = new(Value)
-            node._data = other * self._data
-            node._grad = node.meta = None
-            node.op = multiply
-            node.requires_grad = True
-            node.tick = clock[0]
-            node.a = other
-            node.b = self
-            return node
+        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+            return _made(multiply, other * self._data, other, self)
         return multiply(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            if type(other) is Value:
+                return _made(subtract, self._data - other._data, self, other)
+            if type(other) in NUMERIC:
+                return _made(subtract, self._data - other, self, other)
+        return subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+            return _made(subtract, other - self._data, other, self)
+        return subtract(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            if type(other) is Value:
+                return _made(divide, scalars.divide(self._data, other._data), self, other)
+            if type(other) in NUMERIC:
+                return _made(divide, scalars.divide(self._data, other), self, other)
+        return divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+            return _made(divide, scalars.divide(other, self._data), other, self)
+        return divide(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+            return _made(power, scalars.power(self._data, other), self, other)
+        return power(self, other)
+
+    def __neg__(self) -> Any:
+        if mode() == GRADIENTS and self.requires_grad:
+            return _made(negative, -self._data, self, None)
+        return negative(self)
 
     def relu(self) -> Any:
         """Return ``max(self, 0)``."""
         if mode() == GRADIENTS and self.requires_grad:
-            node = new(Value)
             x = self._data
-            node._data = x if x > 0 or x != x else 0.0
-            node._grad = node.meta = node.b = None
-            node.op = relu
-            node.requires_grad = True
-            node.tick = clock[0]
-            node.a = self
-            return node
+            return _made(relu, x if x > 0 or x != x else 0.0, self, None)
         return relu(self)
+
+    def tanh(self) -> Any:
+        """Return the hyperbolic tangent."""
+        if mode() == GRADIENTS and self.requires_grad:
+            return _made(tanh, scalars.tanh(self._data), self, None)
+        return tanh(self)
+
+    def exp(self) -> Any:
+        """Return the exponential."""
+        if mode() == GRADIENTS and self.requires_grad:
+            return _made(exp, scalars.exp(self._data), self, None)
+        return exp(self)
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
         return f"Value(data={self._data}, grad={self._grad}{name})"
+
+
+NUMERIC = frozenset((float, int))
+
+
+def _made(op: Any, y: float, a: Any, b: Any) -> Value:
+    """Return the node of a float that requires a gradient."""
+    node: Value = new(Value)
+    node._data = y
+    node._grad = node.meta = None
+    node.op = op
+    node.requires_grad = True
+    node.tick = clock[0]
+    node.a = a
+    node.b = b
+    return node
 
 
 def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...], rectify: bool = False) -> list[Any]:
@@ -243,14 +266,7 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
         node.a = (weights, values)
         node.b = bias
         if rectify:
-            total = node
-            node = new(Value)
-            node._data = y if y > 0 or y != y else 0.0
-            node._grad = node.meta = node.b = None
-            node.op = relu
-            node.requires_grad = True
-            node.tick = now
-            node.a = total
+            node = _made(relu, y if y > 0 or y != y else 0.0, node, None)
         nodes.append(node)
     return nodes
 
@@ -263,8 +279,10 @@ def _number(x: Any) -> float:
     """
     if type(x) in (float, int):
         return float(x)
-    if type(x) is Value:
-        return float(x._data)
+    if type(x) in NODES:
+        if x.op is not None and x.requires_grad:
+            raise GradientError("Value of a computed node would lose its gradient: use it as it is, or .detach() it")
+        x = x._data
     payload = as_payload(x)
     boolean = type(payload) is bool or getattr(payload, "dtype", None) == np.dtype(bool)
     if payload is None or boolean or getattr(payload, "size", 1) != 1:
