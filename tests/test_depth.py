@@ -81,8 +81,9 @@ def wide(kind, n):
 GRAPHS = [chain, used_often, ladder, wide]
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize(("kind", "n"), [(tg.Value, 1_000_000), (tg.Tensor, 300_000)])
-def test_a_deep_chain_is_differentiated_and_freed(kind, n, no_collector):
+def test_a_deep_chain_is_differentiated_and_freed(kind, n):
     x, y = chain(kind, n)
     y.backward()
     assert float(x.grad) == 1.0
@@ -93,8 +94,9 @@ def test_a_deep_chain_is_differentiated_and_freed(kind, n, no_collector):
     assert count_nodes() <= before - n
 
 
+@pytest.mark.usefixtures("no_collector")
 @kinds
-def test_one_node_used_100000_times(kind, no_collector):
+def test_one_node_used_100000_times(kind):
     x, y = used_often(kind, 100_000)
     y.backward()
     assert float(x.grad) == 300_000.0
@@ -140,8 +142,9 @@ def test_no_comparison_of_nodes_is_made(kind, monkeypatch):
     x.grad = None
 
 
+@pytest.mark.usefixtures("no_collector")
 @kinds
-def test_a_deep_gradient_graph_is_differentiated_and_freed(kind, no_collector):
+def test_a_deep_gradient_graph_is_differentiated_and_freed(kind):
     x = kind(1.0)
     y = x
     for _ in range(30_000):
@@ -154,9 +157,10 @@ def test_a_deep_gradient_graph_is_differentiated_and_freed(kind, no_collector):
     assert count_nodes() < before - 29_000
 
 
+@pytest.mark.usefixtures("no_collector")
 @kinds
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_a_training_loop_keeps_no_nodes(kind, create_graph, no_collector):
+def test_a_training_loop_keeps_no_nodes(kind, create_graph):
     w = kind(1.0)
 
     def step():
@@ -173,7 +177,8 @@ def test_a_training_loop_keeps_no_nodes(kind, create_graph, no_collector):
     assert count_nodes() == before
 
 
-def test_a_tensor_and_its_array_go_with_their_last_reference(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_a_tensor_and_its_array_go_with_their_last_reference():
     x = tg.Tensor(np.ones(1000))
     y = tg.softmax(tg.tanh(x) * x)
     dead = [weakref.ref(y), weakref.ref(y.inputs[0])]
@@ -185,8 +190,9 @@ def test_a_tensor_and_its_array_go_with_their_last_reference(no_collector):
     assert alive() is None
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("f", [lambda y: y @ np.ones(4), lambda y: y.backward(), lambda y: bool(y > 1)])
-def test_the_graph_of_an_error_is_freed(f, no_collector):
+def test_the_graph_of_an_error_is_freed(f):
     x = tg.Tensor(np.ones(3))
     before = count_nodes()
     with pytest.raises(TinygradError):
@@ -194,7 +200,8 @@ def test_the_graph_of_an_error_is_freed(f, no_collector):
     assert count_nodes() == before
 
 
-def test_a_traced_graph_is_freed(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_a_traced_graph_is_freed():
     x = tg.Tensor(np.ones(3))
     before = count_nodes()
     with recording(EVERYTHING):
