@@ -14,6 +14,7 @@ from tinygrad_mlp.viz.theme import BLUE, LIGHT, OKABE_ITO
 
 from .frame import DASHES, SIZE, Frame, Span
 
+CLASSES = 20  # in a legend
 MOST = 2000  # points in a chart: more would hide each other and make the page slow
 
 Floats = NDArray[np.float64]
@@ -39,16 +40,14 @@ def curves(series: Mapping[str, Sequence[float]], ylabel: str, title: str, best:
         y = Span(max(y.low, 0.0 if least >= 0 else y.low), y.high)
     ends = ", ".join(f"{name} from {number(c[0])} to {number(c[-1])}" for name, c in series.items())
     x = Span(1.0, max(2.0, *map(len, series.values())), whole=True)
-    frame = Frame(title, ends, x, y, "epoch", ylabel, size=(480.0, 330.0), logarithmic=logarithmic)
     looks = list(zip(series, OKABE_ITO, DASHES * 2, strict=False))
+    legend = [*looks, *([] if best is None else [(f"kept: epoch {best}", LIGHT.faint, "4 3")])]
+    frame = Frame(title, ends, x, y, "epoch", ylabel, legend=legend, size=(480.0, 330.0), logarithmic=logarithmic)
     for name, colour, dash in looks:
         heights = [_log10(v) if logarithmic else float(v) for v in series[name]]
         frame.line(list(enumerate(heights, 1)), colour, dash, name)
-    entries = [*looks]
     if best is not None:
-        frame.rule((best, frame.y.low), (best, frame.y.high))
-        entries.append((f"kept: epoch {best}", LIGHT.faint, "4 3"))
-    frame.legend(entries)
+        frame.rule((best, y.low), (best, y.high))
     return frame.svg()
 
 
@@ -135,21 +134,27 @@ def decision_regions(regions: Regions) -> str:
     )
     x, y = (_cells(values) for values in (regions.x, regions.y))
     spans = Span(float(x[0]), float(x[-1])), Span(float(y[0]), float(y[-1]))
-    frame = Frame("Decision regions", what, *spans, a, b, size=(660.0, 460.0))
+    legend = [(shorten(name), *look(i)) for i, name in enumerate(regions.classes)]
+    if len(legend) > CLASSES:
+        legend[CLASSES:] = [(f"… and {len(legend) - CLASSES} more", LIGHT.background, "")]
+    frame = Frame("Decision regions", what, *spans, a, b, legend=legend, size=(660.0, 480.0))
     field = frame.group("regions")
     field.set("shape-rendering", "crispEdges")
     field.set("opacity", "0.28")
     for row, labels in enumerate(regions.labels):
         for start, stop in _runs(labels):
-            colour = OKABE_ITO[int(labels[start]) % len(OKABE_ITO)]
-            frame.box(field, (x[start], y[row]), (x[stop], y[row + 1]), colour)
+            frame.box(field, (x[start], y[row]), (x[stop], y[row + 1]), look(int(labels[start]))[0])
     group = frame.group("points")
     for i in drawn(len(regions.points)):
-        (a_value, b_value), label = regions.points[i], int(regions.truth[i])
-        colour = OKABE_ITO[label % len(OKABE_ITO)]
-        frame.mark(group, (a_value, b_value), label, colour, bool(regions.wrong[i]))
-    frame.legend([(shorten(c), OKABE_ITO[i % len(OKABE_ITO)], f"mark {i}") for i, c in enumerate(regions.classes)])
+        colour, mark = look(int(regions.truth[i]))
+        frame.mark(group, (regions.points[i, 0], regions.points[i, 1]), int(mark[5:]), colour, bool(regions.wrong[i]))
     return frame.svg()
+
+
+def look(label: int) -> tuple[str, str]:
+    """Return the colour and the form of a class; the first 64 differ in one of them."""
+    turn, colour = divmod(label, len(OKABE_ITO))
+    return OKABE_ITO[colour], f"mark {label + turn}"
 
 
 def _cells(centres: Floats) -> Any:

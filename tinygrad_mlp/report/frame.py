@@ -14,6 +14,7 @@ SIZE = 12.0
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
 Point = tuple[float, float]
+Entry = tuple[str, str, str]  # of a legend: a name, a colour, and a dash pattern, or ``mark 2`` for a point's form
 
 
 class Span(NamedTuple):
@@ -82,6 +83,7 @@ class Frame:
         xlabel: str,
         ylabel: str,
         *,
+        legend: Sequence[Entry] = (),
         size: Point = (660.0, 360.0),
         logarithmic: bool = False,
     ) -> None:
@@ -94,6 +96,7 @@ class Frame:
             y: of the vertical axis; if ``logarithmic``, of decimal logarithms.
             xlabel: what the horizontal axis counts.
             ylabel: what the vertical axis shows.
+            legend: what its colours mean, written above.
             size: width and height in pixels.
             logarithmic: label the vertical axis with powers of ten.
         """
@@ -101,7 +104,8 @@ class Frame:
         self.canvas = Canvas(*size, LIGHT, title, description)
         labels = decades(y) if logarithmic else ticks(y, 5)
         self.left = 34.0 + max((width(text, SIZE) for _, text in labels), default=0.0)
-        self.right, self.top, self.bottom = size[0] - 16.0, 34.0, size[1] - 46.0
+        self.right = size[0] - 16.0
+        self.top, self.bottom = self._legend(legend), size[1] - 46.0
         axes = self.canvas.group("axes")
         for value, text in labels:
             self.canvas.line(axes, (self.left, self.py(value)), (self.right, self.py(value)), GRID)
@@ -170,23 +174,22 @@ class Frame:
         """Draw one data point; its form repeats what its colour says, and a ring singles it out."""
         draw_mark(parent, (self.px(at[0]), self.py(at[1])), kind, colour, ring)
 
-    def legend(self, entries: Sequence[tuple[str, str, str]]) -> None:
-        """Write the legend above the chart.
-
-        Args:
-            entries: a name, a colour, and a dash pattern, or ``mark 2`` for a point of that form.
-        """
-        group, x = self.canvas.group("legend"), self.left
+    def _legend(self, entries: Sequence[Entry]) -> float:
+        """Write the legend in as many lines as it needs, and return where the chart begins."""
+        group, x, y = self.canvas.group("legend"), self.left, 16.0
         for name, colour, look in entries:
-            if look.startswith("mark "):
-                draw_mark(group, (x + 8, 16), int(look[5:]), colour)
-                start = x + 18
+            mark = look.startswith("mark ")
+            start = x + (18 if mark else 30)
+            if start + width(name, SIZE) > self.right and x > self.left:
+                start, x, y = start - x + self.left, self.left, y + 18
+            if mark:
+                draw_mark(group, (x + 8, y), int(look[5:]), colour)
             else:
-                path = {"d": f"M{x:g},16 h24", "stroke": colour, "stroke-width": "2", **_dashed(look)}
+                path = {"d": f"M{x:g},{y:g} h24", "stroke": colour, "stroke-width": "2", **_dashed(look)}
                 SubElement(group, "path", path)
-                start = x + 30
-            self.canvas.text(group, start, 20, name, SIZE, "start")
+            self.canvas.text(group, start, y + 4, name, SIZE, "start")
             x = start + width(name, SIZE) + 20
+        return y + 18
 
     def svg(self) -> str:
         """Return the chart as an SVG element."""

@@ -29,7 +29,7 @@ def data_section(run: TrainingRun) -> Html:
     task = f"{run.preprocessor.task.capitalize()}: {run.decision.reason}."
     parts = [paragraph(f"{n} rows of {run.file}{dropped}. {task}"), columns]
     if left_out:
-        parts.append(paragraph("Left out: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()) + "."))
+        parts.append(paragraph("Left out: " + "; ".join(f"{name} ({why})" for name, why in left_out.items()) + "."))
     parts.append(_split(run))
     parts.append(
         paragraph(
