@@ -59,9 +59,8 @@ class Module:
         while stack:
             name, item = stack.pop()
             if type(item) in NODES:
-                if (
-                    item.op is None and id(item) not in seen
-                ):  # a computed node is no state: it comes anew with each call
+                # a computed node is no state: it comes anew with each call
+                if item.op is None and id(item) not in seen:
                     seen.add(id(item))
                     yield name, item
                 continue
