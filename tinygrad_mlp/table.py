@@ -185,14 +185,21 @@ class Op:
         if not found and not self.random:
             return y
         y = self._owned(y, values)
-        if constants:
-            inputs = self._kept(inputs, values, constants)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
-            return _tensor(self, y, inputs, params, saved)
+            return _tensor(self, y, self._kept(inputs, values, constants) if constants else inputs, params, saved)
         node = wrap(y)
-        return self._record(node, inputs, params, saved, tracked) if type(node) in NODES else node
+        return self._record(node, tracked, inputs, values, constants, params, saved) if type(node) in NODES else node
 
-    def _record(self, node: Any, inputs: tuple[Any, ...], params: dict[str, Any], saved: Any, tracked: bool) -> Any:
+    def _record(
+        self,
+        node: Any,
+        tracked: bool,
+        inputs: tuple[Any, ...],
+        values: Sequence[Any],
+        constants: Sequence[int],
+        params: dict[str, Any],
+        saved: Any,
+    ) -> Any:
         """Return ``node`` with its history, as far as the recording mode asks for one."""
         what = mode()
         tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._data)
@@ -202,7 +209,7 @@ class Op:
             return node
         node.op = self
         node.requires_grad = tracked
-        node.set_inputs(inputs)
+        node.set_inputs(self._kept(inputs, values, constants))
         node.meta = Meta(params, source=user_line()) if what & SOURCES else params or None
         if saved is not None:
             node.saved = saved
