@@ -461,6 +461,12 @@ def test_a_history_reads_well_and_becomes_json():
     assert history.seconds > 0
 
 
+def test_a_history_drops_what_an_interruption_left_of_an_epoch():
+    history = train.History([1.0], accuracy=[0.5, 0.6], validation_loss=[2.0, 3.0], dead_units={"hidden1": [0.0, 0.1]})
+    history.trim()
+    assert (history.accuracy, history.validation_loss, history.dead_units) == ([0.5], [2.0], {"hidden1": [0.0]})
+
+
 def test_progress_without_a_terminal_is_a_few_lines_on_stderr(capsys):
     train.fit(network(), CLUSTERS, LABELS, epochs=40, progress=True, validation=0.2)
     out, err = capsys.readouterr()
