@@ -32,6 +32,7 @@ from tinygrad_mlp.scalars import power as float_power
 from tinygrad_mlp.table import OPS, Op
 
 ndarray = np.ndarray
+_grad_lock = threading.Lock()  # threads may share leaves
 
 
 def cotangents(
@@ -238,28 +239,31 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
         seed: The cotangent of ``root``; needed where it has more than one element.
         keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too; interior ``Value`` nodes always
             have one.
-        create_graph: Make every ``.grad`` a node, which can be differentiated again.
+        create_graph: Make the ``.grad`` of leaves a node, which can be differentiated again.
     """
     if keep not in ("leaves", "all"):
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
     if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
-        with _float_lock:
+        with _grad_lock:
             _FloatGraph(root).sweep(root, initial_seed(root, seed))
         return
     found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
-    for node in found:
-        g = found[node]
-        if type(g) is ndarray and not create_graph:
-            if g.base is not None or getrefcount(g) > UNSHARED:
-                g = g.copy()
-        elif create_graph:
-            g = g if type(g) in NODES else wrap(g)
-        elif type(g) is not float:
-            g = np.array(g) if isinstance(g, np.generic) else namespace(g).asarray(g, copy=True)
-        if node._grad is not None and node.op is None:
-            g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._data) + g
-            g = np.asarray(g) if isinstance(g, np.generic) else g
-        node._grad = g
+    with _grad_lock:
+        for node in found:  # .items() would hold another reference to g
+            g = found[node]
+            if node.op is not None and type(g) in NODES:
+                g = g._data  # a number: a node here would refer back to this graph, in a circle that keeps both alive
+            if type(g) is ndarray and (node.op is not None or not create_graph):
+                if g.base is not None or getrefcount(g) > UNSHARED:
+                    g = g.copy()
+            elif create_graph and node.op is None:
+                g = g if type(g) in NODES else wrap(g)
+            elif type(g) is not float:
+                g = np.array(g) if isinstance(g, np.generic) else namespace(g).asarray(g, copy=True)
+            if node._grad is not None and node.op is None:
+                g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._data) + g
+                g = np.asarray(g) if isinstance(g, np.generic) else g
+            node._grad = g
 
 
 def _unshared() -> int:
@@ -374,9 +378,6 @@ class _FloatGraph:
                 leaf._grad = old
             elif old is not None:
                 leaf._grad = (old if type(old) is float else old._data) + leaf._grad
-
-
-_float_lock = threading.Lock()  # the nodes themselves hold the sums, and threads may share leaves
 
 
 def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:

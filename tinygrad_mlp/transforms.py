@@ -106,9 +106,12 @@ def _differentiable(y: Any) -> bool:
     return type(y) in NODES and y.requires_grad
 
 
-def _zeros(node: Node) -> Any:
-    data = node._data
-    return 0.0 if type(data) is float else np.zeros_like(data) if isinstance(data, np.ndarray) else data * 0
+def _zeros(x: Any) -> Any:
+    """Return zeros like a node, an array or a number."""
+    data = _plain(x)
+    if isinstance(data, float | int):
+        return 0.0
+    return np.zeros_like(data) if isinstance(data, np.ndarray) else namespace(data).zeros_like(data)
 
 
 def _gradients(y: Any, seed: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
@@ -229,7 +232,7 @@ def jvp(f: Function, xs: Sequence[Any], ts: Sequence[Any]) -> tuple[Any, Any]:
 
 def _like(y: Any) -> Any:
     """Return the zero tangent of an output that depends on nothing."""
-    return _zeros(y) if type(y) in NODES else y * 0.0
+    return _zeros(y if type(y) in NODES else as_payload(y))
 
 
 def _tangent(node: Node, t: Any) -> Any:
@@ -271,8 +274,8 @@ def _push_through(node: Node, ts: Sequence[Any], create_graph: bool) -> Any:
         values = [np.asarray(v) if type(v) is float else v for v in values]
     y = node if create_graph else node._data
     if op.linear and not op.jvps:
-        zeros = [_plain(v) * 0 if t is None else t for v, t in zip(values, ts, strict=True)]
-        return _match(op.apply(tuple(zeros), params), node)
+        filled = [_zeros(v) if t is None and v is not None else t for v, t in zip(values, ts, strict=True)]
+        return _match(op.apply(tuple(filled), params), node)
     parts = []
     for i, t in enumerate(ts):
         if t is not None:
