@@ -410,6 +410,7 @@ def test_a_summary_counts_every_number_once():
     assert lines[0] == "Odd"
     assert [int(line.split()[-1]) for line in lines[4:-2]] == [2, 6, 3]
     assert lines[-1].split() == ["total", "11"]
+    assert len(nn.scalar.MLP(2, [16, 16, 1]).summary().splitlines()) == 9  # layers, not 33 neurons
     shared = nn.Linear(2, 2, rng=0)
     assert nn.Sequential(shared, ops.relu, shared).summary().splitlines()[-1].split()[-1] == "6"
 

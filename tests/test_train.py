@@ -158,6 +158,20 @@ def test_a_subclass_that_changes_the_loss_is_asked_for_it():
     assert history.loss[0] > 10
 
 
+def test_data_come_to_the_model_in_its_own_precision():
+    dtypes = set()
+
+    class Spy(nn.MLP):
+        def linear_predictor(self, x):
+            dtypes.add(x.dtype.name)
+            return super().linear_predictor(x)
+
+    model = Spy([2, 2, 3], output="softmax", dtype=np.float32)
+    train.fit(model, CLUSTERS, LABELS, epochs=1, validation=0.5)
+    train.fit(model, np.round(CLUSTERS).astype(int), LABELS, epochs=1)
+    assert dtypes == {"float32"}
+
+
 def test_the_optimizer_that_is_given_is_used():
     model = network()
     optimizer = optim.SGD(model, lr=0.25, momentum=0.5)

@@ -95,6 +95,7 @@ def read_layers(record: Mapping[str, Any]) -> list[Layer]:
             count = np.size(weight) + (np.size(bias) if bias is not None else 0)
         else:
             count = (before + 1) * int(units) if layers else 0  # a dense layer with biases, unless it says otherwise
+        count = int(row.get("parameters", count))  # some units have more, such as the widths of radial basis units
         name = shorten(clean(row.get("name", "") or f"layer {number_of}"), 24)
         activation = shorten(clean(row.get("activation", "") or ""), 24)
         layers.append(Layer(name, int(units), activation, _matrix(weight, before, int(units)), bias, has_bias, count))
@@ -230,7 +231,8 @@ def _formula(before: Layer, layer: Layer) -> str:
     weights = layer.parameters - layer.units * layer.has_bias
     product = f"{before.units:,}·{layer.units:,}" if weights == before.units * layer.units else f"{weights:,}"
     biases = f" + {layer.units:,}" if layer.has_bias else ""
-    return f"{product}{biases} = {layer.parameters:,} parameters"
+    total = f"{layer.parameters:,} parameters"
+    return total if not layer.has_bias and product == f"{weights:,}" else f"{product}{biases} = {total}"
 
 
 def _captions(layers: list[Layer], columns: list[float], bottom: float) -> list[tuple[float, float, str, float, bool]]:
