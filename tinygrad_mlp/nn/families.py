@@ -25,6 +25,8 @@ from tinygrad_mlp.ops import (
 )
 from tinygrad_mlp.ops.losses import reduce
 
+ndarray = np.ndarray
+
 
 class Family:
     """One member of the family; ``eta`` is the linear predictor, shape (…, units), on numbers, arrays or nodes.
@@ -67,9 +69,11 @@ class Family:
 
     def loss(self, eta: Any, t: Any, reduction: str = "mean") -> Any:
         """Return the negative log-likelihood: its mean, its "sum", or "none" for each target."""
-        if type(eta) not in NODES:
-            eta = as_payload(eta)
-        return self.negative_log_likelihood(eta, self.targets(eta, t), reduction)
+        data = eta._data if type(eta) in NODES else eta
+        if type(t) is not ndarray or type(data) is not ndarray or t.shape != data.shape or t.dtype is not data.dtype:
+            eta = eta if type(eta) in NODES else as_payload(eta)
+            t = self.targets(eta, t)
+        return self.negative_log_likelihood(eta, t, reduction)
 
     def targets(self, eta: Any, t: Any) -> Any:
         """Return targets in the dtype of ``eta``, and with its last axis where there is one unit."""
