@@ -152,6 +152,12 @@ def test_the_sum_of_a_neuron_is_one_node():
     assert [x for x in y.inputs if isinstance(x, Value)] == [*neuron.weights, neuron.bias]
 
 
+def test_the_neurons_of_a_layer_cannot_be_mixed():
+    layer = nn.scalar.Layer(2, 2)
+    with pytest.raises(TypeError):
+        layer.neurons[0] = nn.Neuron(2, "tanh")
+
+
 def test_float32_stays_float32(rng):
     for unit in nn.HIDDEN_UNITS:
         model = nn.MLP([2, 3, 2], unit, "softmax", dtype=np.float32)

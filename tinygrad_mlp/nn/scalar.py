@@ -69,7 +69,7 @@ class Neuron(Module):
 ROW = attrgetter("weights", "bias")
 
 
-def _outputs(layer: list[Neuron], x: tuple[Any, ...]) -> list[Any]:
+def _outputs(layer: Sequence[Neuron], x: tuple[Any, ...]) -> list[Any]:
     """Return the outputs of neurons of one kind on the same inputs."""
     first = layer[0]
     if len(x) != len(first.weights):
@@ -92,7 +92,8 @@ class Layer(Module):
     def __init__(self, n_in: int, n_out: int, activation: Activation = "relu", *, rng: Rng = 0) -> None:
         n_out = check_width("Layer: n_out", n_out)
         rng = generator(rng, "Layer")
-        self.neurons = [Neuron(n_in, activation, rng=rng) for _ in range(n_out)]
+        # a tuple, since the neurons are computed together: one of another kind in its place would not be asked
+        self.neurons = tuple([Neuron(n_in, activation, rng=rng) for _ in range(n_out)])
 
     def __call__(self, x: Sequence[Any]) -> list[Any]:
         """Return the outputs of the neurons, a list."""
