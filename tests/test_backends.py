@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FEW, ROWS, SMOOTH, call, leaves, samples
+from op_cases import samples
+from strategies import FEW, ROWS, SMOOTH, call, leaves
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.arrays import NAMESPACES, NUMPY, namespace

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import CASES, FEW, ROWS, SMOOTH, Call, call, leaves, samples
+from op_cases import CASES, samples
+from strategies import FEW, ROWS, SMOOTH, Call, call, leaves
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.backward import cotangents

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import FEW, SMOOTH, SPECIAL, call, samples
+from op_cases import samples
+from strategies import FEW, SMOOTH, SPECIAL, call
 
 import tinygrad_mlp as tg
 

@@ -1,0 +1,244 @@
+"""For every row of the op table operands and params that suit it: one line in ``CASES``, unless it just broadcasts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from hypothesis.strategies import DrawFn
+from strategies import Call, grid, indices, shapes, wide
+
+from tinygrad_mlp.table import Op
+
+Shape = tuple[int, ...]
+
+# --------------------------------------------------------------------------------------------------------- rows by kind
+
+
+def axes(draw: DrawFn, ndim: int) -> Any:
+    """None, an axis, a negative axis, or several."""
+    if ndim == 0:
+        return None
+    one = st.integers(-ndim, ndim - 1)
+    many = st.lists(st.integers(0, ndim - 1), unique=True, max_size=ndim).map(tuple)
+    return draw(st.none() | one | many)
+
+
+def broadcasting(draw: DrawFn, op: Op) -> Call:
+    """Operands of an elementwise row."""
+    n = op.arity if op.arity is not None else 2 * draw(st.integers(0, 2)) + 1
+    return Call(tuple(grid(draw, op, wide(draw, n))), {}, tuple(range(n)))
+
+
+def choosing(draw: DrawFn, op: Op) -> Call:
+    condition, a, b = wide(draw, 3)
+    mask = draw(hnp.arrays(bool, condition))
+    return Call((mask, *grid(draw, op, [a, b])), {}, (1, 2))
+
+
+def deciding(draw: DrawFn, op: Op) -> Call:
+    """Operands of a logical row: booleans, or numbers of which some are zero."""
+    masks = [draw(hnp.arrays(bool, shape)) for shape in wide(draw, op.arity or 1)]
+    return Call(tuple(masks if draw(st.booleans()) else (np.asarray(mask * -1.5) for mask in masks)), {}, ())
+
+
+def sloped(draw: DrawFn, op: Op) -> Call:
+    return Call(tuple(grid(draw, op, wide(draw, 1))), {"negative_slope": draw(st.sampled_from([0.01, 0.3, 0.0]))}, (0,))
+
+
+def clipped(draw: DrawFn, op: Op) -> Call:
+    x, lower, upper = grid(draw, op, wide(draw, 3))
+    bounds = draw(st.sampled_from([(lower, upper), (None, upper), (lower, None), (None, None)]))
+    given = tuple(i for i, bound in enumerate((x, *bounds)) if bound is not None)
+    return Call((x, *bounds), {}, given)
+
+
+def reduced(draw: DrawFn, op: Op, min_side: int = 0, **params: Any) -> Call:
+    shape = draw(shapes(min_side=min_side))
+    axis = axes(draw, len(shape))
+    given = {"axis": axis, "keepdims": draw(st.booleans()), **params}
+    return Call(tuple(grid(draw, op, [shape])), given, (0,))
+
+
+def averaged(draw: DrawFn, op: Op) -> Call:
+    return reduced(draw, op, min_side=1)  # the mean of nothing is NaN, with a warning, as in NumPy
+
+
+def varied(draw: DrawFn, op: Op) -> Call:
+    return reduced(draw, op, min_side=2, ddof=0) if draw(st.booleans()) else spread_out(draw, op)
+
+
+def spread_out(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1, min_side=2))
+    return Call(tuple(grid(draw, op, [shape])), {"axis": draw(st.integers(0, len(shape) - 1)), "ddof": 1}, (0,))
+
+
+def along(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1, min_side=1))
+    return Call(tuple(grid(draw, op, [shape])), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}, (0,))
+
+
+def found(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_side=1))
+    axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1)) if shape else None
+    return Call(tuple(grid(draw, op, [shape])), {"axis": axis, "keepdims": draw(st.booleans())}, ())
+
+
+# ------------------------------------------------------------------------------------------------------ rows by name
+
+
+def reshaped(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes())
+    size = int(np.prod(shape))
+    choices: list[Any] = [(size,), (1, *shape[::-1], 1)] + ([-1, (1, -1), size] if size else [])
+    return Call(tuple(grid(draw, op, [shape])), {"shape": draw(st.sampled_from(choices))}, (0,))
+
+
+def permuted(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes())
+    order = draw(st.permutations(range(len(shape))))
+    negative = tuple(axis - len(shape) for axis in order)
+    return Call(tuple(grid(draw, op, [shape])), {"axes": draw(st.sampled_from([None, tuple(order), negative]))}, (0,))
+
+
+def swapped(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1))
+    axis = st.integers(-len(shape), len(shape) - 1)
+    return Call(tuple(grid(draw, op, [shape])), {"axis1": draw(axis), "axis2": draw(axis)}, (0,))
+
+
+def widened(draw: DrawFn, op: Op) -> Call:
+    small, other = wide(draw, 2)
+    return Call(tuple(grid(draw, op, [small])), {"shape": np.broadcast_shapes(small, other)}, (0,))
+
+
+def narrowed(draw: DrawFn, op: Op) -> Call:
+    small, other = wide(draw, 2)
+    return Call(tuple(grid(draw, op, [np.broadcast_shapes(small, other)])), {"shape": small}, (0,))
+
+
+def expanded(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(max_dims=2))
+    axis = draw(st.integers(-len(shape) - 1, len(shape)) | st.just((0, -1)) | st.just((0, 1)))
+    return Call(tuple(grid(draw, op, [shape])), {"axis": axis}, (0,))
+
+
+def squeezed(draw: DrawFn, op: Op) -> Call:
+    shape = draw(st.lists(st.sampled_from([1, 1, 2, 3]), max_size=4).map(tuple))
+    ones = [i for i, n in enumerate(shape) if n == 1]
+    choices: list[Any] = [None, tuple(ones), *ones, *(i - len(shape) for i in ones)]
+    return Call(tuple(grid(draw, op, [shape])), {"axis": draw(st.sampled_from(choices))}, (0,))
+
+
+def cast(draw: DrawFn, op: Op) -> Call:
+    return Call(tuple(grid(draw, op, wide(draw, 1))), {"dtype": np.float64}, (0,))
+
+
+def joined(draw: DrawFn, op: Op) -> Call:
+    shape = list(draw(shapes(min_dims=1)))
+    axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1))
+    parts = []
+    for n in draw(st.lists(st.integers(0, 3), min_size=1, max_size=3)):
+        shape[axis or 0] = n
+        parts.append(tuple(shape))
+    return Call(tuple(grid(draw, op, parts)), {"axis": axis}, tuple(range(len(parts))))
+
+
+def stacked(draw: DrawFn, op: Op) -> Call:
+    shape, n = draw(shapes(max_dims=2)), draw(st.integers(1, 3))
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    return Call(tuple(grid(draw, op, [shape] * n)), {"axis": axis}, tuple(range(n)))
+
+
+def indexed(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes())
+    return Call(tuple(grid(draw, op, [shape])), {"index": indices(draw, shape)}, (0,))
+
+
+def scattered(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes())
+    index = indices(draw, shape)
+    values = np.zeros(shape)[index]
+    return Call(tuple(grid(draw, op, [np.shape(values)])), {"shape": shape, "index": index}, (0,))
+
+
+def labelled(draw: DrawFn, _op: Op) -> Call:
+    n = draw(st.integers(1, 4))
+    labels = draw(hnp.arrays(np.int64, shapes(max_dims=2), elements=st.integers(0, n - 1)))
+    return Call((labels,), {"n": n}, ())
+
+
+def multiplied(draw: DrawFn, op: Op) -> Call:
+    batch_a, batch_b = wide(draw, 2, max_dims=2, max_side=2)
+    m, k, n = draw(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)))
+    left = draw(st.sampled_from([(k,), (m, k), (*batch_a, m, k)]))
+    right = draw(st.sampled_from([(k,), (k, n), (*batch_b, k, n)]))
+    return Call(tuple(grid(draw, op, [left, right])), {}, (0, 1))
+
+
+def layered(draw: DrawFn, op: Op) -> Call:
+    batch, n_in, n_out = draw(shapes(max_dims=2)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    parts = grid(draw, op, [(*batch, n_in), (n_in, n_out), (n_out,)])
+    if draw(st.booleans()):
+        return Call((*parts[:2], None), {}, (0, 1))
+    return Call(tuple(parts), {}, (0, 1, 2))
+
+
+def classified(draw: DrawFn, op: Op) -> Call:
+    batch, n = draw(shapes(max_dims=2, min_side=1)), draw(st.integers(1, 4))
+    params = {"reduction": draw(st.sampled_from(["mean", "sum", "none"]))}
+    logits, weights = grid(draw, op, [(*batch, n), (*batch, n)])
+    if draw(st.booleans()):
+        return Call((logits, np.abs(weights)), params, (0, 1))
+    return Call((logits, draw(hnp.arrays(np.int64, batch, elements=st.integers(0, n - 1)))), params, (0,))
+
+
+def masked(draw: DrawFn, op: Op) -> Call:
+    rng = np.random.default_rng(draw(st.integers(0, 9)))
+    return Call(tuple(grid(draw, op, wide(draw, 1))), {"p": draw(st.sampled_from([0.0, 0.4, 1.0])), "rng": rng}, ())
+
+
+# One line for each row that needs more than broadcasting operands.
+CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
+    "argmax": found,
+    "argmin": found,
+    "astype": cast,
+    "broadcast_to": widened,
+    "clip": clipped,
+    "concatenate": joined,
+    "dropout_mask": masked,
+    "expand_dims": expanded,
+    "getitem": indexed,
+    "leaky_relu": sloped,
+    "linear": layered,
+    "log_softmax": along,
+    "logsumexp": averaged,
+    "logical_and": deciding,
+    "logical_not": deciding,
+    "logical_or": deciding,
+    "logical_xor": deciding,
+    "matmul": multiplied,
+    "max": averaged,
+    "mean": averaged,
+    "min": averaged,
+    "one_hot": labelled,
+    "reshape": reshaped,
+    "scatter": scattered,
+    "softmax": along,
+    "softmax_cross_entropy": classified,
+    "squeeze": squeezed,
+    "stack": stacked,
+    "sum": reduced,
+    "sum_to": narrowed,
+    "swapaxes": swapped,
+    "transpose": permuted,
+    "var": varied,
+    "where": choosing,
+}
+
+
+@st.composite
+def samples(draw: DrawFn, op: Op) -> Call:
+    """A call of ``op`` at a point where it is smooth."""
+    return CASES.get(op.name, broadcasting)(draw, op)

@@ -1,0 +1,150 @@
+"""What has no gradient, and ops whose rules are missing or wrong: each refusal names the op."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.backward import cotangents
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.table import OPS, defvjp, primitive
+
+kinds = pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+
+
+# ------------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_there_is_no_gradient_of_integers():
+    with pytest.raises(DTypeError, match="int64"):
+        tg.Tensor([1, 2], requires_grad=True)
+    n = tg.Tensor(3)
+    assert not n.requires_grad
+    with pytest.raises(GradientError, match="it is an integer"):
+        n.backward()
+    with pytest.raises(GradientError, match="integer"):
+        (n * 2).backward()
+    x = tg.Tensor([1.0, 2.0])
+    assert not x.astype(np.int64).requires_grad
+    assert not (x > 1).requires_grad
+    assert not tg.argmax(x).requires_grad
+
+
+@kinds
+def test_there_is_no_gradient_of_constants(kind):
+    x = kind(2.0)
+    with pytest.raises(GradientError, match="no operand requires a gradient"):
+        x.detach().backward()
+    with pytest.raises(GradientError, match="no operand requires a gradient"):
+        (x.detach() * 2.0).backward()
+    with tg.no_grad():
+        y = x * 2
+    with pytest.raises(GradientError, match="no_grad"):
+        y.backward()
+
+
+def test_a_tensor_can_be_a_constant():
+    c = tg.Tensor([1.0, 2.0], requires_grad=False)
+    x = tg.Tensor([3.0, 4.0])
+    (c * x).sum().backward()
+    assert c.grad is None
+    assert np.array_equal(x.grad, [1.0, 2.0])
+
+
+@pytest.fixture
+def scratch_op():
+    """Ops made by a test leave the table when it ends."""
+    before = dict(OPS)
+    yield primitive
+    for name in OPS.keys() - before.keys():
+        del OPS[name]
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+def test_an_op_without_a_vjp_is_named(scratch_op, kind):
+    @scratch_op(elementwise=True)
+    def cube_without_rule(xp, x):
+        return x * x * x
+
+    x = kind(2.0)
+    y = cube_without_rule(x)
+    assert y.item() == 8.0
+    with pytest.raises(GradientError, match="cube_without_rule: no vjp is registered for operand 0"):
+        y.backward()
+
+
+def test_an_op_of_ones_own_is_differentiated_in_every_way(scratch_op):
+    @scratch_op(elementwise=True)
+    def cube(xp, x):
+        return x * x * x
+
+    defvjp(cube, lambda g, _y, x: 3 * g * x * x)
+    for kind in (tg.Value, tg.Tensor):
+        x = kind(2.0)
+        cube(x).backward(create_graph=True)
+        assert x.grad.item() == 12.0
+        g, x.grad = x.grad, None
+        g.backward()
+        assert float(x.grad) == 12.0
+    assert cube(2.0) == 8.0
+    assert np.array_equal(cube(np.array([1.0, 2.0])), [1.0, 8.0])
+
+
+def test_a_vjp_of_the_wrong_shape_is_an_error_not_a_sum(scratch_op):
+    @scratch_op(linear=True)
+    def total(xp, x, /):
+        return xp.sum(x)
+
+    defvjp(total, lambda _g, _y, x: np.ones((2, *x.shape)))
+    x = tg.Tensor([1.0, 2.0])
+    with pytest.raises(ShapeError, match=r"total: its vjp returned shape \(2, 2\) for an operand of shape \(2,\)"):
+        total(x).backward()
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+def test_a_vjp_that_fails_leaves_the_gradients_as_they_were(scratch_op, kind):
+    @scratch_op(elementwise=True)
+    def fragile(xp, x):
+        return +x
+
+    def broken(_g, _y, _x):
+        raise ArithmeticError("broken rule")
+
+    defvjp(fragile, broken)
+    x, w = kind(2.0), kind(3.0)
+    (x * w).backward()
+    before = [float(x.grad), float(w.grad)]
+    y = fragile(x * w) + x * w
+    with pytest.raises(ArithmeticError, match="broken rule"):
+        y.backward()
+    assert [float(x.grad), float(w.grad)] == before
+    (x * w).backward()
+    assert [float(x.grad), float(w.grad)] == [2 * g for g in before]
+
+
+def test_a_vjp_that_returns_none_is_named(scratch_op):
+    @scratch_op(elementwise=True)
+    def forgetful(xp, x):
+        return +x
+
+    defvjp(forgetful, lambda _g, _y, _x: None)
+    with pytest.raises(GradientError, match="forgetful: its vjp returned None"):
+        forgetful(tg.Tensor([1.0])).backward()
+
+
+def test_the_number_of_rules_is_checked(scratch_op):
+    @scratch_op(elementwise=True)
+    def two(xp, a, b):
+        return a + b
+
+    with pytest.raises(GradientError, match="two has 2 operands, and 1 rules were given"):
+        defvjp(two, lambda g, _y, _a, _b: g)
+
+
+def test_the_cotangents_are_those_of_the_leaves():
+    x, w = tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0])
+    y = (x * w).sum()
+    found = cotangents(y)
+    assert {id(node) for node in found} == {id(x), id(w)}
+    assert all(type(g) not in NODES for g in found.values())
+    assert x.grad is None

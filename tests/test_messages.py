@@ -1,0 +1,72 @@
+"""Errors say what is wrong and where, in one line."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import (
+    AxisError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    TinygradError,
+    UnsupportedError,
+)
+
+X = np.arange(6.0).reshape(2, 3)
+
+
+# -------------------------------------------------------------------------------------------------------- errors
+
+MESSAGES = [
+    (lambda x: x @ np.ones((4, 5)), ShapeError, r"matmul: \(2, 3\) @ \(4, 5\): inner lengths 3 and 4 differ"),
+    (lambda x: x @ 2.0, ShapeError, "a scalar has no inner axis"),
+    (lambda x: x @ np.ones(4), ShapeError, "inner lengths 3 and 4 differ"),
+    (lambda x: tg.broadcast_to(x, (4, 2, 3)) @ np.ones((5, 3, 1)), ShapeError, "the leading axes do not broadcast"),
+    (lambda x: x + np.ones(4), ShapeError, r"add: shapes \(2, 3\) and \(4,\) do not broadcast"),
+    (lambda x: np.ones(4) * x, ShapeError, r"multiply: shapes \(4,\) and \(2, 3\) do not broadcast"),
+    (lambda x: tg.where(np.ones(4) > 0, x, 0.0), ShapeError, "where: shapes"),
+    (lambda x: tg.linear(x, np.ones((4, 5))), ShapeError, "the last axis of the input must have length 4"),
+    (lambda x: tg.linear(x, np.ones((3, 5)), np.ones(4)), ShapeError, r"the bias must have shape \(5,\)"),
+    (lambda x: tg.linear(x, np.ones(3)), ShapeError, r"the weight must have two axes, \(in, out\)"),
+    (lambda x: x.sum(axis=2), AxisError, "2"),
+    (lambda x: x.sum(axis=(0, 5)), AxisError, "5"),
+    (lambda x: x.swapaxes(0, 3), AxisError, "axis 3 does not exist: the array has 2 dimensions"),
+    (lambda x: tg.softmax(x, axis=2), AxisError, "2"),
+    (lambda x: tg.squeeze(x, 1), ShapeError, r"squeeze: axis 1 of shape \(2, 3\) has length 3, not 1"),
+    (lambda x: x.reshape(4, 2), ShapeError, r"reshape of \(2, 3\)"),
+    (lambda x: tg.broadcast_to(x, (2, 2)), ShapeError, r"broadcast_to of \(2, 3\)"),
+    (lambda x: tg.transpose(x, (0, 0)), ShapeError, "transpose"),
+    (lambda x: tg.concatenate([x, np.ones((3, 2))]), ShapeError, "concatenate"),
+    (lambda x: tg.stack([x, np.ones(3)]), ShapeError, "stack"),
+    (tg.concatenate, DTypeError, "takes a list or tuple"),
+    (lambda x: tg.sum(x, axes=1), UnsupportedError, "sum: no argument 'axes'"),
+    (lambda x: tg.exp(x, out=None), UnsupportedError, "exp: no argument 'out'"),
+    (tg.add, TypeError, "add"),
+    (lambda _x: tg.add(), TypeError, "add"),
+    (lambda x: tg.add(x, x, x), TypeError, "add"),
+    (lambda x: tg.exp(x, x), TypeError, "exp"),
+    (lambda x: x + "a", DTypeError, "str"),
+    (lambda x: x * 1j, DTypeError, "complex"),
+    (lambda x: x * np.ones(3, complex), DTypeError, "complex"),
+    (lambda x: np.array(["a"]) + x, DTypeError, "not numbers"),
+    (lambda x: x * [1.0, [2.0]], DTypeError, "list"),
+    (lambda x: x.astype(complex), DTypeError, "complex"),
+    (lambda x: x.astype("U3"), DTypeError, "no dtype of real numbers"),
+    (lambda x: tg.dropout(x, 1.5, rng=0), TinygradError, "a probability lies in"),
+    (lambda x: tg.dropout(x, 0.5, rng=None), TinygradError, "pass a seed"),
+    (lambda x: tg.cross_entropy(x, [0, 3]), IndexingError, "labels run from 0 to 3, with 3 classes"),
+    (lambda x: tg.cross_entropy(x, [-1, 0]), IndexingError, "-1"),
+    (lambda x: tg.cross_entropy(x, [0.0, 1.0]), DTypeError, "labels must be integers"),
+    (lambda x: tg.cross_entropy(x, [0]), ShapeError, r"give labels of shape \(2,\)"),
+    (lambda x: tg.squared_error(x, X[0]), ShapeError, "the shapes must be the same"),
+    (lambda x: tg.squared_error(x, X, reduction="avg"), UnsupportedError, "choose one of mean, sum, none"),
+]
+
+
+@pytest.mark.parametrize(("f", "kind", "message"), MESSAGES, ids=[str(i) for i in range(len(MESSAGES))])
+def test_errors_say_what_is_wrong(f, kind, message):
+    with pytest.raises(kind, match=message) as caught:
+        f(tg.Tensor(X))
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, TinygradError | TypeError)

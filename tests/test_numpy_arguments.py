@@ -1,0 +1,143 @@
+"""NumPy's arguments on nodes mean what they mean in NumPy, or are refused by name."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.graph import EVERYTHING, NODES, recording
+
+# ------------------------------------------------------------------------------------------------------ arguments
+
+X = np.arange(12.0).reshape(3, 4)
+CALLS = [
+    np.sum,
+    lambda x: np.sum(x, 0),
+    lambda x: np.sum(x, axis=(0, 1)),
+    lambda x: np.sum(x, axis=-1, keepdims=True),
+    lambda x: np.sum(a=x, axis=1),
+    lambda x: np.sum(x, 1, None, None, True),
+    lambda x: np.mean(x, axis=1),
+    lambda x: np.mean(a=x, axis=0, keepdims=True),
+    lambda x: np.var(x, axis=0, ddof=1),
+    lambda x: np.var(x, correction=1),
+    lambda x: np.max(x, axis=1),
+    lambda x: np.amin(x, 0),
+    lambda x: np.argmax(x, 1),
+    lambda x: np.argmin(x, axis=0, keepdims=True),
+    lambda x: np.clip(x, 2.0, 5.0),
+    lambda x: np.clip(x, a_min=2.0, a_max=None),
+    lambda x: np.clip(a=x, a_min=2.0, a_max=4.0),
+    lambda x: np.clip(x, min=2.0),
+    lambda x: np.reshape(x, (4, 3)),
+    lambda x: np.reshape(x, -1),
+    lambda x: np.reshape(x, shape=(2, 6)),
+    lambda x: np.reshape(x, (2, 6), order="C"),
+    np.transpose,
+    lambda x: np.transpose(x, (1, 0)),
+    lambda x: np.swapaxes(x, 0, 1),
+    lambda x: np.swapaxes(x, axis1=0, axis2=-1),
+    lambda x: np.expand_dims(x, (0, 2)),
+    lambda x: np.squeeze(np.expand_dims(x, 0)),
+    lambda x: np.squeeze(np.expand_dims(x, 0), axis=0),
+    lambda x: np.broadcast_to(x, (2, 3, 4)),
+    lambda x: np.concatenate([x, X]),
+    lambda x: np.concatenate((X, x), axis=1),
+    lambda x: np.concatenate([x, x], None),
+    lambda x: np.stack([x, X, x], axis=1),
+    lambda x: np.stack((x,), -1),
+    lambda x: np.where(X > 3, x, 0.0),
+    lambda x: np.where(x > 3, X, x),
+    np.copy,
+    lambda x: np.astype(x, np.float32),
+    np.add.reduce,
+    lambda x: np.add.reduce(x, axis=None),
+    lambda x: np.add.reduce(x, 1, keepdims=True),
+    lambda x: np.maximum.reduce(x, axis=1),
+    lambda x: np.matmul(x, X.T),
+    lambda x: np.matmul(X.T, x),
+    lambda x: np.add(x, 1, where=True),
+    np.shape,
+    np.size,
+    lambda x: np.allclose(x, X),
+    np.count_nonzero,
+    lambda x: np.result_type(x, np.float32),
+    lambda x: np.array_equal(x, X),
+    np.array_str,
+    sum,
+    lambda x: sum([x, x, X]),
+    np.positive,
+]
+
+
+def title(f):
+    if getattr(f, "__name__", "") != "<lambda>":
+        return getattr(f, "__name__", "reduce")
+    return inspect.getsource(f).strip().removeprefix("lambda x: ").rstrip(",")
+
+
+@pytest.mark.parametrize("f", CALLS, ids=title)
+def test_numpys_arguments_mean_what_they_mean_in_numpy(f):
+    x = tg.Tensor(X)
+    y, expected = f(x), f(X)
+    if type(y) in NODES:
+        assert y.dtype == np.asarray(expected).dtype
+        assert y.requires_grad == (y.dtype.kind == "f")
+        y = y.data
+    else:
+        assert type(y) is type(expected)
+    assert np.shape(y) == np.shape(expected)
+    assert np.all(y == expected)
+
+
+REFUSED = [
+    (lambda x: np.sum(x, out=np.zeros(())), "np.sum: out="),
+    (lambda x: np.sum(x, where=X > 3), "np.sum: where="),
+    (lambda x: np.sum(x, dtype=np.float32), "np.sum: dtype="),
+    (lambda x: np.sum(x, initial=1.0), "np.sum: initial="),
+    (lambda x: np.add.reduce(x, initial=1.0), "np.add.reduce: initial="),
+    (lambda x: np.mean(x, out=np.zeros(4), axis=0), "np.mean: out="),
+    (lambda x: np.var(x, mean=2.0), "np.var: mean="),
+    (lambda x: np.max(x, initial=0.0), "np.max: initial="),
+    (lambda x: np.clip(x, 0.0, 1.0, out=X), "np.clip: out="),
+    (lambda x: np.concatenate([x], out=X), "np.concatenate: out="),
+    (lambda x: np.stack([x], out=X), "np.stack: out="),
+    (lambda x: np.reshape(x, -1, order="F"), "np.reshape: order="),
+    (lambda x: np.exp(x, out=np.zeros((3, 4))), "np.exp: out="),
+    (lambda x: np.exp(X, out=x), "np.exp: out="),
+    (lambda x: np.exp(x, where=X > 3), "np.exp: where="),
+    (lambda x: np.add(x, x, dtype=np.float32), "np.add: dtype="),
+    (lambda x: np.add(x, x, casting="unsafe"), "np.add: casting="),
+    (np.where, "where"),
+    (np.cumsum, "np.cumsum"),
+    (lambda x: np.linalg.solve(x[:, :3], x[:, 0]), "np.linalg.solve"),
+    (np.linalg.norm, "np.linalg.norm"),
+    (np.fft.fft, "np.fft.fft"),
+    (lambda x: np.einsum("ij->i", x), "np.einsum"),
+    (lambda x: np.arctan2(x, x), "np.arctan2"),
+    (lambda x: np.add.at(X, 0, x), "np.add.at"),
+    (lambda x: np.multiply.outer(x, x), "np.multiply.outer"),
+    (lambda x: np.sum(x, axis=5), "axis 5"),
+    (lambda x: np.copyto(X, x), "np.copyto"),
+    (lambda x: np.put(X, 0, x), "np.put"),
+]
+
+
+@pytest.mark.parametrize(("f", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_what_is_not_supported_is_refused_by_name(f, message):
+    with pytest.raises(TinygradError, match=message):
+        f(tg.Tensor(X))
+    assert np.array_equal(X, np.arange(12.0).reshape(3, 4))
+
+
+def test_numpy_records_while_tracing():
+    x = tg.Tensor([1.0, 2.0])
+    with recording(EVERYTHING):
+        y = np.where(np.greater(x, 1.0), np.exp(x), 0.0)
+        assert y.op is tg.where
+        assert y.inputs[0].op is tg.greater
+        assert (np.shape(x), np.ndim(x), np.size(x)) == ((2,), 1, 2)
+        with pytest.raises(TinygradError, match=r"np\.allclose reads a value"):
+            np.allclose(x, 1.0)
