@@ -217,3 +217,25 @@ def test_reductions_of_nothing(shape):
             op(x)
     y = tg.sum(x, axis=0)
     assert np.array_equal(y.data, np.zeros(shape[1:]))
+
+
+@pytest.mark.parametrize("kind", [float, np.array, lambda x: np.array([x])])
+@pytest.mark.parametrize(("a", "expected"), [(2.0, 0.5), (0.25, 4.0), (0.0, 0.0), (1e-310, 0.0)])
+def test_a_power_with_exponent_zero_still_depends_on_its_exponent(kind, a, expected):
+    """d²(aᵇ)/da db at b = 0 is 1/a; where that is no number the convention of a ** 0 holds: 0."""
+    inner = tg.grad(lambda x, b: tg.sum(x**b))
+    mixed = tg.grad(lambda b: tg.sum(inner(kind(a), b)))(kind(0.0))
+    assert np.allclose(mixed, expected, rtol=1e-14, atol=0)
+
+
+def test_an_array_of_exponents_has_second_derivatives_at_zero():
+    exponents = np.array([0.0, 1.0, 2.0, 3.0])
+    slope = tg.grad(lambda x: tg.sum(x**exponents))
+    assert np.array_equal(tg.grad(lambda x: tg.sum(slope(x)))(np.zeros(4)), [0.0, 0.0, 2.0, 0.0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64])
+def test_an_integer_exponent_may_be_zero(dtype):
+    x = tg.Tensor([1000.0, 0.0, 3.0])
+    (x ** np.array([0, 0, 2], dtype)).sum().backward()
+    assert np.array_equal(x.grad, [0.0, 0.0, 6.0])

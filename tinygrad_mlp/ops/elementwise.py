@@ -66,7 +66,7 @@ defvjp(
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a`` to the power ``b``; nan for a negative base with a fractional exponent, on floats too.
 
-    The derivative in ``a`` is 0 where ``b`` is 0; in ``b`` it is 0 where ``a`` is 0 and ``b`` is not negative.
+    The derivative in ``a`` is 0 where ``b`` is 0, at ``a = 0`` too; in ``b`` it is 0 where ``a`` is 0 and ``b`` is not negative.
     """
     return scalars.power(a, b) if xp is scalars else a**b
 
@@ -74,7 +74,9 @@ def power(xp: Any, a: Any, b: Any) -> Any:
 def _power_base(g: Any, _y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, float | int):  # a literal exponent: the common case
         return g * (b * power(a, b - 1)) if b else where(False, g, 0.0)
-    return g * where(b == 0, 0.0, b * power(a, b - 1))
+    reciprocal = divide(1.0, a)
+    flat = (b == 0) & (reciprocal - reciprocal != 0)  # 0 times inf or nan; elsewhere b = 0 still has a slope in b
+    return g * where(flat, 0.0, b * power(where(flat, 1.0, a), b - 1.0))  # unsigned exponents have no -1
 
 
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
