@@ -122,9 +122,8 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         names = list(signature)
         given = {**dict(zip(names[n:], args[n:], strict=False)), **given}
         operands = list(args[:n])
-        for own, known in zip(names[len(operands) : n], range(n), strict=False):
-            if own in given and known >= 0 and len(operands) < n and own not in op.param_names:
-                operands.append(given.pop(own))
+        own = [key for key in names[len(operands) : n] if key in given and key not in RENAMED]
+        operands += [given.pop(key) for key in own if key not in op.param_names]
     else:
         operands = list(args)
     params = {}
