@@ -66,7 +66,7 @@ defvjp(
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a`` to the power ``b``; nan for a negative base with a fractional exponent, on floats too.
 
-    The derivative in ``a`` is 0 where ``b`` is 0, at ``a = 0`` too; in ``b`` it is 0 where ``a`` is 0 and ``b`` is not negative.
+    The derivative in ``a`` is 0 where ``b`` is 0; in ``b`` it is 0 where ``a`` is 0 and ``b`` is not negative.
     """
     return scalars.power(a, b) if xp is scalars else a**b
 
