@@ -1,5 +1,9 @@
 """What has no gradient, and ops whose rules are missing or wrong: each refusal names the op."""
 
+import threading
+
+import re
+
 import numpy as np
 import pytest
 
@@ -122,6 +126,26 @@ def test_a_vjp_that_fails_leaves_the_gradients_as_they_were(scratch_op, kind):
     assert [float(x.grad), float(w.grad)] == [2 * g for g in before]
 
 
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+def test_a_rule_may_run_backward_itself(scratch_op, kind):
+    @scratch_op(elementwise=True)
+    def triple(xp, x):
+        return 3 * x
+
+    def rule(g, _y, _x):
+        inner = tg.Value(1.5)
+        (inner * inner).backward()
+        return g * inner.grad
+
+    defvjp(triple, rule)
+    x = kind(2.0)
+    thread = threading.Thread(target=lambda: (triple(x) * 2.0).backward(), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()  # a lock that is not reentrant would stop here for ever
+    assert float(x.grad) == 6.0
+
+
 def test_a_vjp_that_returns_none_is_named(scratch_op):
     @scratch_op(elementwise=True)
     def forgetful(xp, x):
@@ -130,6 +154,67 @@ def test_a_vjp_that_returns_none_is_named(scratch_op):
     defvjp(forgetful, lambda _g, _y, _x: None)
     with pytest.raises(GradientError, match="forgetful: its vjp returned None"):
         forgetful(tg.Tensor([1.0])).backward()
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+@pytest.mark.parametrize("g", [1j, np.ones((), complex), "2", object()])
+def test_a_vjp_that_returns_no_real_numbers_is_named(scratch_op, kind, g):
+    @scratch_op(elementwise=True)
+    def odd(xp, x):
+        return +x
+
+    defvjp(odd, lambda _g, _y, _x: g)
+    x = kind(1.0)
+    with pytest.raises(DTypeError, match="odd: its vjp returned"):
+        odd(x).backward()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(("given", "g"), [("()", 2.0), ("(3,)", np.ones(3)), ("(2, 3)", np.ones((2, 3)))])
+def test_a_vjp_that_does_not_broadcast_from_its_operand_is_named(scratch_op, given, g):
+    @scratch_op(elementwise=True)
+    def narrow(xp, x):
+        return +x
+
+    defvjp(narrow, lambda _g, _y, _x: g)
+    with pytest.raises(
+        ShapeError, match=re.escape(f"narrow: its vjp returned shape {given} for an operand of shape (2,)")
+    ):
+        narrow(tg.Tensor([1.0, 2.0])).sum().backward()
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+@pytest.mark.parametrize("form", [float, int, np.float32, lambda g: np.array([g]), lambda g: [g], tg.Value, tg.Tensor])
+def test_whatever_holds_the_number_a_vjp_gives_the_gradient_is_plain(scratch_op, kind, form):
+    @scratch_op(elementwise=True)
+    def lenient(xp, x):
+        return +x
+
+    defvjp(lenient, lambda _g, _y, _x: form(2.0))
+    x = kind(1.0)
+    lenient(x).backward()
+    assert type(x.grad) is {tg.Value: float, tg.Tensor: np.ndarray}[kind]
+    assert (x.grad, np.shape(x.grad)) == (2.0, ())
+
+
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+def test_a_rule_may_run_a_graph_of_its_own_backward(scratch_op, kind):
+    @scratch_op(elementwise=True)
+    def nested(xp, x):
+        return x * x
+
+    w = kind(1.0)
+
+    def rule(g, _y, x):
+        own = tg.Value(float(x))
+        (own * own).backward()
+        (w * 5.0).backward()
+        return g * own.grad
+
+    defvjp(nested, rule)
+    x = kind(3.0)
+    (nested(x) * w).backward()
+    assert (float(x.grad), float(w.grad)) == (6.0, 9.0 + 5.0)
 
 
 def test_the_number_of_rules_is_checked(scratch_op):

@@ -134,6 +134,15 @@ def test_a_seed_may_be_a_node():
 
 
 @kinds
+def test_a_seed_that_is_a_node_gives_plain_gradients(kind):
+    x = kind(3.0)
+    (x * x).backward(kind(2.0))
+    assert (type(x.grad), x.grad) == ({tg.Value: float, tg.Tensor: np.ndarray}[kind], 12.0)
+    _, pullback = tg.vjp(lambda x: x * x, 3.0)
+    assert pullback(kind(2.0)) == (12.0,)
+
+
+@kinds
 def test_differentiating_in_an_interior_node_stops_there(kind):
     x = kind(3.0)
     y = x * x

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import Guarded, as_payload, is_floating, namespace, thaw
-from tinygrad_mlp.errors import GradientError, ShapeError, StaleError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, StaleError
 from tinygrad_mlp.graph import (
     GRADIENTS,
     NO_PARAMS,
@@ -32,7 +32,7 @@ from tinygrad_mlp.scalars import power as float_power
 from tinygrad_mlp.table import OPS, Op
 
 ndarray = np.ndarray
-_grad_lock = threading.Lock()  # threads may share leaves
+_grad_lock = threading.RLock()  # threads may share leaves, and a rule may run a graph of its own backward
 
 
 def cotangents(
@@ -56,7 +56,7 @@ def cotangents(
         GradientError: No gradient is defined: an op without a vjp, or a root that does not depend on anything.
         StaleError: An operand that a rule reads was overwritten after its use.
     """
-    g = initial_seed(root, seed)
+    g = initial_seed(root, seed, create_graph)
     found: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         if not create_graph:
@@ -155,7 +155,7 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
             raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
         d = x._data
         if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
-            c = _fit(op, c, d)
+            c = _fit(op, c if create_graph or type(c) not in NODES else c._data, d)
         found.append((x, c))
     return found
 
@@ -168,11 +168,18 @@ def _fit(op: Op, c: Any, d: Any) -> Any:
     """
     if c is None:
         raise GradientError(f"{op.name}: its vjp returned None for an operand that requires a gradient")
-    shape = tuple(getattr(d, "shape", ()))
-    if tuple(getattr(c, "shape", ())) != shape:
-        if not op.elementwise:
-            raise ShapeError(f"{op.name}: its vjp returned shape {tuple(c.shape)} for an operand of shape {shape}")
-        c = sum_to(c, shape=shape)
+    try:
+        c = c if type(c) in NODES else as_payload(c)
+    except DTypeError as error:
+        raise DTypeError(f"{op.name}: its vjp returned {error}") from None
+    shape, given = tuple(getattr(d, "shape", ())), tuple(getattr(c, "shape", ()))
+    if given != shape:
+        try:
+            if not op.elementwise:
+                raise ValueError
+            c = sum_to(c, shape=shape)
+        except ValueError:
+            raise ShapeError(f"{op.name}: its vjp returned shape {given} for an operand of shape {shape}") from None
     if type(c) in NODES:
         return astype(c, dtype=d.dtype) if hasattr(d, "dtype") and c.dtype != d.dtype else c
     if type(d) is float:
@@ -182,8 +189,8 @@ def _fit(op: Op, c: Any, d: Any) -> Any:
     return c
 
 
-def initial_seed(root: Node, seed: Any) -> Any:
-    """Return the cotangent to start from, in the shape and dtype of ``root``.
+def initial_seed(root: Node, seed: Any, create_graph: bool = False) -> Any:
+    """Return the cotangent to start from, in the shape and dtype of ``root``; a node only under ``create_graph``.
 
     Raises:
         GradientError: ``root`` requires no gradient, or has several elements and no seed is given.
@@ -205,6 +212,8 @@ def initial_seed(root: Node, seed: Any) -> Any:
                 "reduce it, for example with .sum(), or pass seed= of its shape"
             )
         return 1.0 if type(y) is float else y * 0 + 1 if type(y) is not ndarray else np.ones(y.shape, y.dtype)
+    if type(seed) in NODES and not create_graph:
+        seed = seed._data
     if type(seed) not in NODES:
         seed = as_payload(np.asarray(seed) if type(y) is ndarray else seed)
     given = tuple(getattr(seed, "shape", ()))
