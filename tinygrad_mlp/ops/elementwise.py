@@ -3,6 +3,7 @@
 from typing import Any
 
 from tinygrad_mlp import scalars
+from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
 
 # --------------------------------------------------------------------------------------------------------- arithmetic
@@ -219,6 +220,8 @@ def affine(xp: Any, *inputs: Any) -> Any:
     >>> affine([2.0, 3.0, 10.0, 100.0, 1.0])
     321.0
     """
+    if len(inputs) % 2 == 0:
+        raise ShapeError(f"affine: takes n weights, n values and a bias, {len(inputs)} operands were given")
     weights, values, total = affine_inputs(inputs)
     for w, x in zip(weights, values, strict=True):
         total = total + w * x

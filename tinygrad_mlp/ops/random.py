@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.errors import DTypeError, TinygradError
 from tinygrad_mlp.ops.elementwise import multiply
 from tinygrad_mlp.table import primitive
 
@@ -12,6 +12,8 @@ from tinygrad_mlp.table import primitive
 @primitive(symbol="mask", latex="m", differentiable=False, random=True)
 def dropout_mask(xp: Any, _x: Any, /, p: float, rng: Any) -> Any:
     """Return an array like ``x`` that holds 0 with probability ``p``, else ``1 / (1 - p)``."""
+    if not xp.isdtype(_x.dtype, "real floating"):
+        raise DTypeError(f"dropout: {_x.dtype} cannot hold x / (1 - p): pass floats")
     keep = xp.asarray(rng.random(tuple(_x.shape)) >= p)
     return xp.where(keep, xp.asarray(1 / (1 - p) if p < 1 else 0.0, dtype=_x.dtype), xp.asarray(0.0, dtype=_x.dtype))
 

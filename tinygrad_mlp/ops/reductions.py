@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_mlp.ops.comparison import equal
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, where
-from tinygrad_mlp.ops.shaping import astype, broadcast_to, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import as_tuple, astype, broadcast_to, normal_axis, reshape
 from tinygrad_mlp.table import defvjp, primitive
 
 Axis = int | Sequence[int] | None
@@ -16,7 +16,7 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return the axes that a reduction removes, counted from the front."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(normal_axis(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis))
+    return tuple(normal_axis(a, ndim) for a in as_tuple(axis))
 
 
 def count(shape: Sequence[int], axis: Axis) -> int:
@@ -34,7 +34,7 @@ def spread(g: Any, shape: Sequence[int], axis: Axis) -> Any:
 
 
 def _tuple(axis: Axis) -> Any:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+    return axis if axis is None or isinstance(axis, int) else as_tuple(axis)
 
 
 @primitive(symbol="Σ", latex=r"\sum {0}", linear=True)

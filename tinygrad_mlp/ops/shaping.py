@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError
 from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
 
 Axes = int | Sequence[int]
+
+
+def as_tuple(axes: Axes) -> tuple[int, ...]:
+    """Return an axis or a length, or several of them, as a tuple; NumPy's integers count as integers."""
+    return (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)  # a union takes thrice as long
 
 
 @primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True)
@@ -16,7 +23,7 @@ def reshape(xp: Any, x: Any, /, shape: Axes) -> Any:
     >>> reshape([[1.0, 2.0], [3.0, 4.0]], -1)
     array([1., 2., 3., 4.])
     """
-    return xp.reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    return xp.reshape(x, as_tuple(shape))
 
 
 defvjp(reshape, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
@@ -66,7 +73,7 @@ def normal_axis(axis: int, ndim: int) -> int:
 @primitive(symbol="broadcast", latex=r"\operatorname{{broadcast}}({0})", linear=True, view=True)
 def broadcast_to(xp: Any, x: Any, /, shape: Axes) -> Any:
     """Return ``x`` repeated along new axes and axes of length one, up to ``shape``."""
-    return xp.broadcast_to(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    return xp.broadcast_to(x, as_tuple(shape))
 
 
 @primitive(symbol="Σ", latex=r"\sum {0}", linear=True, view=True)
@@ -86,7 +93,7 @@ defvjp(sum_to, lambda g, _y, _x, **_: broadcast_to(g, shape=_x.shape))
 @primitive(symbol="expand_dims", latex="{0}", linear=True, view=True)
 def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
     """Return ``x`` with new axes of length one at ``axis`` of the result."""
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = as_tuple(axis)
     ndim = x.ndim + len(axes)
     new = {normal_axis(a, ndim) for a in axes}
     if len(new) < len(axes):
@@ -103,7 +110,7 @@ def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
     """Return ``x`` without its axes of length one, or without those named."""
     if axis is None:
         return xp.reshape(x, tuple(n for n in x.shape if n != 1))
-    axes = {normal_axis(a, x.ndim) for a in ((axis,) if isinstance(axis, int) else axis)}
+    axes = {normal_axis(a, x.ndim) for a in as_tuple(axis)}
     for a in axes:
         if x.shape[a] != 1:
             raise ShapeError(f"squeeze: axis {a} of shape {tuple(x.shape)} has length {x.shape[a]}, not 1")
