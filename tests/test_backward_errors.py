@@ -139,7 +139,8 @@ def test_a_rule_may_run_backward_itself(scratch_op, kind):
 
     defvjp(triple, rule)
     x = kind(2.0)
-    thread = threading.Thread(target=lambda: (triple(x) * 2.0).backward(), daemon=True)
+    y = triple(x) * 2.0
+    thread = threading.Thread(target=y.backward, daemon=True)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()  # a lock that is not reentrant would stop here for ever

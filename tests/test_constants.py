@@ -1,5 +1,8 @@
 """Raw arrays that a graph reads, and what .data shows: nothing that the user may write to reaches a gradient."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from test_mutation import write_in_place
@@ -125,6 +128,34 @@ def test_arithmetic_with_data_gives_plain_arrays():
     assert type(held) is np.ndarray
     assert np.array_equal(x.data, [[1.0, 2.0]])
     assert float(x.data.max()) == 2.0
+
+
+COPYING = {
+    "copy": lambda d: d.copy(),
+    "astype": lambda d: d.astype(np.float64),
+    "np.copy": np.copy,
+    "np.array": np.array,
+    "np.sort": np.sort,
+    "flatten": lambda d: d.flatten(),
+    "repeat": lambda d: d.repeat(1),
+    "take": lambda d: d.take([0, 1]),
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda d: pickle.loads(pickle.dumps(d)),
+    "fancy index": lambda d: d[[0, 1]],
+    "arithmetic": lambda d: d + 0.0,
+}
+
+
+@pytest.mark.parametrize("copied", COPYING.values(), ids=COPYING)
+def test_a_copy_of_data_is_an_ordinary_array(copied):
+    x = tg.Tensor([1.0, 2.0])
+    w = alias = copied(x.data)
+    w[0] = 5.0
+    w += 1.0
+    w[1:] *= 2.0
+    assert alias is w
+    assert np.array_equal(alias, [6.0, 6.0])
+    assert np.array_equal(x.data, [1.0, 2.0])
 
 
 def test_the_data_of_a_computed_node_are_fixed():

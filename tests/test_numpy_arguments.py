@@ -31,8 +31,6 @@ CALLS = [
     lambda x: np.clip(x, a_min=2.0, a_max=None),
     lambda x: np.clip(a=x, a_min=2.0, a_max=4.0),
     lambda x: np.clip(x, min=2.0),
-    lambda x: np.clip(x, a_max=4.0),
-    lambda x: np.clip(a=x, a_max=4.0),
     lambda x: np.clip(x, a_max=4.0, a_min=2.0),
     lambda x: np.reshape(x, (4, 3)),
     lambda x: np.reshape(x, -1),
@@ -72,7 +70,28 @@ CALLS = [
     sum,
     lambda x: sum([x, x, X]),
     np.positive,
+    lambda x: np.sum(x, axis=np.int64(0)),
+    lambda x: np.max(x, axis=(np.int64(0), np.int8(-1))),
+    lambda x: np.mean(x, axis=np.asarray(1)[()]),
+    lambda x: np.var(x, np.int64(1)),
+    lambda x: np.argmax(x, np.int64(1)),
+    lambda x: np.reshape(x, np.prod(x.shape)),
+    lambda x: np.reshape(x, (np.int64(2), -1)),
+    lambda x: np.reshape(x, np.array([4, 3])),
+    lambda x: np.expand_dims(x, np.int64(1)),
+    lambda x: np.squeeze(np.expand_dims(x, 1), np.int64(1)),
+    lambda x: np.swapaxes(x, np.int64(0), np.int64(1)),
+    lambda x: np.transpose(x, np.array([1, 0])),
+    lambda x: np.concatenate([x, x], np.int64(1)),
+    lambda x: np.stack([x, x], np.int64(1)),
+    lambda x: np.broadcast_to(x[:1, 0], np.int64(3)),
 ]
+
+
+def test_an_upper_bound_alone_is_no_lower_bound():
+    x = tg.Tensor(X)
+    for y in (np.clip(x, a_max=4.0), np.clip(a=x, a_max=4.0), np.clip(x, max=4.0)):
+        assert np.array_equal(y.data, np.minimum(X, 4.0))
 
 
 def title(f):

@@ -88,6 +88,22 @@ def test_nested_lists_and_tuples_become_arrays():
         tg.tensor([[tg.Value(1.0)], [tg.Value(1.0), 2.0]])
 
 
+def test_a_tensor_of_nodes_takes_a_name():
+    v = tg.Value(1.0)
+    assert tg.tensor([v, 2.0], name="pair").name == "pair"
+    try:
+        t = tg.tensor([v, 2.0], requires_grad=False)
+    except TinygradError:
+        return
+    assert not t.requires_grad
+
+
+def test_a_value_with_an_extended_scalar_stays_a_value():
+    y = tg.Value(1.5) * np.longdouble(2)
+    assert type(y) is tg.Value
+    assert type(y.data) is float
+
+
 def test_subclasses_of_arrays_are_not_kept():
     masked = np.ma.array([1.0, 2.0])
     assert type(tg.Tensor(masked)._data) is np.ndarray
