@@ -1,8 +1,7 @@
 """What has no gradient, and ops whose rules are missing or wrong: each refusal names the op."""
 
-import threading
-
 import re
+import threading
 
 import numpy as np
 import pytest
