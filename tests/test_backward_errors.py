@@ -10,7 +10,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.backward import cotangents
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
 from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.table import OPS, defvjp, primitive
+from tinygrad_mlp.table import OPS, defvjp, defvjps, primitive
 
 kinds = pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
 
@@ -215,6 +215,89 @@ def test_a_rule_may_run_a_graph_of_its_own_backward(scratch_op, kind):
     x = kind(3.0)
     (nested(x) * w).backward()
     assert (float(x.grad), float(w.grad)) == (6.0, 9.0 + 5.0)
+
+
+def test_a_rule_names_the_operands(scratch_op):
+    @scratch_op(elementwise=True)
+    def short(xp, a):
+        return +a
+
+    with pytest.raises(GradientError, match="a vjp takes the operands too, and here are names for 0 of 1"):
+        defvjp(short, lambda g, _y: g)
+    defvjp(short, lambda g, *_: g)
+    assert tg.grad(short)(1.0) == 1.0
+
+
+class Rules:
+    """Rules that are methods."""
+
+    def left(self, g, _y, _a, b):
+        return g * b
+
+    def right(self, g, _y, a, _b):
+        return g * a
+
+    def both(self, wanted, g, _y, a, b, **_):
+        return g * b if wanted[0] else None, g * a if wanted[1] else None
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_rule_may_be_a_method(scratch_op, joint, swapped):
+    @scratch_op(elementwise=True)
+    def times(xp, a, b):
+        return a * b
+
+    if joint:
+        defvjps(times, Rules().both)
+    else:
+        defvjp(times, Rules().left, Rules().right)
+    x, c = tg.Tensor([1.0, 2.0]), np.array([3.0, 4.0])
+    y = times(c, x) if swapped else times(x, c)
+    c[:] = 0.0
+    y.sum().backward()
+    assert np.array_equal(x.grad, [3.0, 4.0])
+
+
+RESULTS = {
+    "nothing": (None, "NoneType"),
+    "complex": (np.ones(2, complex), "complex128"),
+    "complex number": (1j, "complex"),
+    "objects": (np.array([None, 1.0]), "object"),
+    "list": ([1.0, 2.0], "list"),
+    "pair": ((np.ones(2), np.ones(2)), "tuple"),
+    "text": ("1", "str"),
+}
+
+
+@pytest.mark.parametrize("operands", [1, 2, 3])
+@pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
+@pytest.mark.parametrize(("y", "what"), RESULTS.values(), ids=RESULTS)
+def test_an_op_that_gives_no_real_numbers_is_named(scratch_op, kind, y, what, operands):
+    rules = {1: lambda xp, _a: y, 2: lambda xp, _a, _b: y, 3: lambda xp, _a, _b, _c: y}
+    rules[operands].__name__ = "odd"
+    op = scratch_op(elementwise=True)(rules[operands])
+    for record in (tg.sources, tg.no_grad):
+        with record(), pytest.raises(DTypeError, match=f"odd: gives .*{what}"):
+            op(*[kind(2.0)] * operands)
+    with pytest.raises(DTypeError, match=f"odd: gives .*{what}"):
+        op(*[kind(2.0)] * operands)
+
+
+def test_an_op_that_gives_booleans_records_nothing(scratch_op):
+    @scratch_op(elementwise=True)
+    def exceeds(xp, a, b):
+        return a > b
+
+    y = exceeds(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 1.0]))
+    assert not y.requires_grad
+    assert y.op is None
+
+
+@pytest.mark.parametrize("f", [tg.where, np.where])
+def test_a_missing_operand_never_makes_an_array_of_objects(f):
+    with pytest.raises(DTypeError, match="where: gives ndarray of object"):
+        f(tg.Tensor([1.0, 2.0]) > 1, tg.Tensor([1.0, 2.0]), None)
 
 
 def test_the_number_of_rules_is_checked(scratch_op):

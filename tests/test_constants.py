@@ -230,3 +230,32 @@ def test_results_share_no_memory_with_what_the_user_holds():
     c = x.numpy()
     c[0] = 1.0
     assert x.data[0] == 7.0
+
+
+PARAMS = {
+    "axis": (lambda x, p: tg.sum(x, axis=p), [0], [1]),
+    "axes": (lambda x, p: tg.transpose(x, axes=p), [1, 0], [0, 1]),
+    "index": (tg.getitem, np.array([0, 1]), np.array([1, 1])),
+    "list of indices": (tg.getitem, [0, 1], [1, 1]),
+    "tuple of indices": (lambda x, p: tg.getitem(x, (0, p)), np.array([0, 1]), np.array([1, 1])),
+    "tensor": (tg.getitem, tg.Tensor([0, 1]), tg.Tensor([1, 1])),
+}
+
+
+@pytest.mark.parametrize(("f", "param", "other"), PARAMS.values(), ids=PARAMS)
+@pytest.mark.parametrize("record", [tg.sources, np.errstate], ids=["sources", "plain"])
+def test_a_param_may_be_changed_by_its_owner(f, param, other, record):
+    param = copy.deepcopy(param)
+    grads = []
+    for late in (False, True):
+        x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        with record():
+            y = f(x, param)
+        weights = np.arange(1.0, y.size + 1).reshape(y.shape)
+        if late and type(param) is tg.Tensor:
+            param.data = other.data
+        elif late:
+            param[:] = other
+        y.backward(weights)
+        grads.append(x.grad)
+    assert np.array_equal(*grads)

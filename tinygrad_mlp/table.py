@@ -56,6 +56,7 @@ COMMON = frozenset((ndarray, float, int))
 MISSING: Any = object()
 VARARGS = 4  # inspect.CO_VARARGS, without the 5 ms that importing inspect takes
 NUMBERS = frozenset((float, int, bool, NoneType))
+PLAIN = NUMBERS | {str, slice}
 VARIADIC: tuple[tuple[str, Any], ...] = (("arrays", None),)  # the operands of an op that takes a sequence
 Rule = Callable[..., Any]
 
@@ -187,7 +188,7 @@ class Op:
         y = self._owned(y, values)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
             return _tensor(self, y, self._kept(inputs, values, constants) if constants else inputs, params, saved)
-        node = wrap(y)
+        node = wrap(self._checked(y))
         return self._record(node, tracked, inputs, values, constants, params, saved) if type(node) in NODES else node
 
     def _record(
@@ -210,7 +211,8 @@ class Op:
         node.op = self
         node.requires_grad = tracked
         node.set_inputs(self._kept(inputs, values, constants))
-        node.meta = Meta(params, source=user_line()) if what & SOURCES else params or None
+        own = _own(params)
+        node.meta = Meta(own, source=user_line()) if what & SOURCES else own
         if saved is not None:
             node.saved = saved
         return node
@@ -257,6 +259,14 @@ class Op:
         if y.base is None or self.view:
             return y
         return y.copy() if any(type(v) is ndarray and np.may_share_memory(y, v) for v in values) else y
+
+    def _checked(self, y: Any) -> Any:
+        """Return a result that has no gradient, if it is a real number or an array of real numbers."""
+        dtype = getattr(y, "dtype", None)
+        if not isinstance(y, float | int) and (dtype is None or getattr(dtype, "kind", "f") not in REAL):
+            what = f"{type(y).__name__} of {dtype}" if dtype is not None else type(y).__name__
+            raise DTypeError(f"{self.name}: gives {what} instead of real numbers")
+        return y
 
     def failure(self, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
         """Return the error to raise where the forward rule failed on ``values``: it names the op, shapes and remedy."""
@@ -318,8 +328,8 @@ class UnaryOp(Op):
         if value is x:
             return y
         y = self._owned(y, (value,))
-        if y.dtype.kind != "f":
-            return wrap(y)
+        if type(y) is not ndarray or y.dtype.kind != "f":
+            return wrap(self._checked(y))
         return _tensor(self, y, (x,), params, saved)
 
 
@@ -361,10 +371,10 @@ class BinaryOp(Op):
             raise self.failure((va, vb), NO_PARAMS, error) from error
         if raw:
             return y
-        if type(y) is not ndarray:
-            y = np.asarray(y)
-        elif y.base is not None or y is va or y is vb:
+        if type(y) is not ndarray or y.base is not None or y is va or y is vb:
             y = self._owned(y, (va, vb))
+        if type(y) is not ndarray or y.dtype.kind != "f":
+            return wrap(self._checked(y))
         return _tensor(self, y, (a, b), NO_PARAMS, None)
 
 
@@ -373,13 +383,31 @@ def _tensor(op: Op, y: Any, inputs: tuple[Any, ...], params: dict[str, Any], sav
     node = new(NODE_CLASSES[ndarray])
     node._data = y
     node._grad = None
-    node.meta = params or None
+    node.meta = _own(params) if params else None
     node.op = op
     node.requires_grad = True
     node.tick = clock[0]
     node.inputs = inputs
     node.saved = saved
     return node
+
+
+def _own(params: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the params of a call, made such that nobody can change them before ``backward()``; None for none."""
+    for key, value in params.items():
+        if type(value) not in PLAIN:
+            params[key] = _held(value)
+    return params or None
+
+
+def _held(value: Any) -> Any:
+    """Return a copy of a list or an array, and of those in a list or a tuple; the data of a tensor."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind([v if type(v) in PLAIN else _held(v) for v in value])
+    if kind in NODES:
+        value = value._data
+    return value.copy() if type(value) is ndarray else value
 
 
 def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]:
@@ -454,9 +482,14 @@ def _reads(rule: Rule | None, skip: int, arity: int) -> tuple[bool, ...]:
     code = getattr(rule, "__code__", None)
     if code is None:
         return (rule is not None,) * arity
+    skip += hasattr(rule, "__self__")
     names = list(code.co_varnames[skip : code.co_argcount])
     if code.co_flags & VARARGS:
         names += [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]] * arity
+    if len(names) < arity:
+        raise GradientError(
+            f"{code.co_name}: a vjp takes the operands too, and here are names for {len(names)} of {arity}"
+        )
     return tuple(not names[i].startswith("_") for i in range(arity))
 
 
@@ -478,7 +511,7 @@ def defvjps(op: Op, rule: Rule) -> None:
     gradient is itself recorded, and then the rule recomputes it through ops.
     """
     op.joint_vjp = rule
-    op.reads = (_reads(rule, 3, op.arity or 1),)
+    op.reads = (_reads(rule, 3, op.arity or 1),) * (op.arity or 1)
 
 
 def defvjp_argnum(op: Op, rule: Rule) -> None:

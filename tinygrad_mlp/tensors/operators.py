@@ -159,8 +159,8 @@ class Operators(Node):
             seed: The cotangent of this node, of its shape; needed where it has more than one element.
             keep: "leaves", or "all" to leave a fresh ``.grad`` on interior tensors too (interior Values always have
                 one).
-            create_graph: Make the leaves' ``.grad`` a node, which can be differentiated again. The leaf and its gradient
-                then refer to each other: set ``.grad = None`` when done.
+            create_graph: Make the leaves' ``.grad`` a node, which can be differentiated again. Leaf and gradient then
+                refer to each other: set ``.grad = None`` when done.
 
         Raises:
             GradientError: Nothing here requires a gradient, or a seed is missing.
