@@ -122,8 +122,8 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         names = list(signature)
         given = {**dict(zip(names[n:], args[n:], strict=False)), **given}
         operands = list(args[:n])
-        own = [key for key in names[len(operands) : n] if key in given and key not in RENAMED]
-        operands += [given.pop(key) for key in own if key not in op.param_names]
+        rest = [key for key in names[len(operands) : n] if key in given and key not in RENAMED]
+        operands += [given.pop(key) for key in rest if key not in op.param_names]
     else:
         operands = list(args)
     params = {}
