@@ -73,6 +73,43 @@ def test_a_transform_records_for_itself_in_every_mode(what):
     assert (g._data if type(g) in NODES else g) == 6.0
 
 
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        tg.grad(lambda y: y**3),
+        lambda x: tg.value_and_grad(lambda y: y**3)(x)[1],
+        lambda x: tg.jvp(lambda y: y**3, (x,), (1.0,))[1],
+        lambda x: tg.vjp(lambda y: y**3, x)[1](1.0)[0],
+        tg.jacobian(lambda y: y**3),
+    ],
+)
+def test_what_is_computed_under_no_grad_is_a_constant_to_the_enclosing_transform(derivative):
+    def f(x):
+        with tg.no_grad():
+            c = derivative(x)
+        return c * x
+
+    assert tg.grad(f)(2.0) == 12.0
+    assert tg.jvp(f, (2.0,), (1.0,)) == (24.0, 12.0)
+    with tg.no_grad():
+        assert tg.grad(lambda x: derivative(x) * x)(2.0) == 36.0
+
+
+def test_a_function_without_a_value_is_refused_or_has_no_slope():
+    with pytest.raises(GradientError, match="grad: the function returned None: does it lack a return"):
+        tg.grad(lambda _x: None)(1.0)
+    _, pullback = tg.vjp(lambda _x: {}, np.ones(2))
+    assert np.array_equal(pullback({})[0], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("f", [lambda _x: np.ones(2), lambda _x: 1.0, lambda x: x[:0], lambda x: x * 0 + x])
+def test_a_jacobian_has_the_dtype_of_its_input_also_where_it_is_zero(f):
+    x = np.ones(3, np.float32)
+    jacobian = tg.jacobian(f)(x)
+    assert (type(jacobian), jacobian.dtype) == (np.ndarray, np.float32)
+    assert jacobian.shape == (*np.shape(f(x)), 3)
+
+
 def test_an_exception_inside_leaves_nothing_behind():
     with pytest.raises(ZeroDivisionError):
         tg.grad(lambda _x: 1 / 0)(2.0)

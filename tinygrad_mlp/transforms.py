@@ -34,7 +34,7 @@ class _Call:
             if not -len(args) <= i < len(args):
                 raise GradientError(f"{name}: argnums {i}, but the function was called with {len(args)} arguments")
         self.nests = [Nest(args[i]) for i in numbers]
-        self.enclosed = _depth.get() > 0 or mode() & EVERYTHING == EVERYTHING
+        self.enclosed = _is_enclosed()
         given = list(args)
         self.nodes: list[Node] = []
         with recording(mode() | GRADIENTS), _enclosing():
@@ -55,6 +55,8 @@ class _Call:
             GradientError: It is not.
         """
         y = self.result
+        if y is None:
+            raise GradientError(f"{name}: the function returned None: does it lack a return?")
         if type(y) not in NODES:
             y = as_payload(y) if not isinstance(y, dict | list | tuple) else y
         if isinstance(y, dict | list | tuple) or getattr(y, "size", 1) != 1:
@@ -67,6 +69,11 @@ class _Call:
         values = iter(_plain(g) if plain else g for g in gradients)
         nests = [nest.rebuild([next(values) for _ in nest.leaves]) for nest in self.nests]
         return nests[0] if self.single else tuple(nests)
+
+
+def _is_enclosed() -> bool:
+    """Return whether an enclosing transform, or a trace, records what this one gives."""
+    return (_depth.get() > 0 and mode() & GRADIENTS != 0) or mode() & EVERYTHING == EVERYTHING
 
 
 @contextmanager
@@ -181,11 +188,12 @@ def vjp(f: Function, *xs: Any) -> tuple[Any, Function]:
 
     def pullback(cotangent: Any) -> Any:
         """Return the gradient of ``sum(cotangent * f(*xs))`` in each argument."""
-        nodes = call.enclosed or _depth.get() > 0
+        nodes = call.enclosed or _is_enclosed()
         seeds = Nest(cotangent).leaves
         if len(seeds) != len(outputs.leaves):
             raise ShapeError(f"vjp: {len(seeds)} cotangents for {len(outputs.leaves)} outputs")
         totals = [_gradients(y, g, call.nodes, nodes) for y, g in zip(outputs.leaves, seeds, strict=True)]
+        totals = totals or [[_zeros(node) for node in call.nodes]]
         return call.gather([_sum(parts) for parts in zip(*totals, strict=True)], not nodes)
 
     value = call.result if call.enclosed else outputs.rebuild([_plain(y) for y in outputs.leaves])
@@ -344,7 +352,7 @@ def _jacobians(y: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
     """Return the derivative of every element of ``y`` in every element of each node."""
     shape = tuple(getattr(y, "shape", ()))
     if not _differentiable(y):
-        return [np.zeros(shape + x.shape)[()] if shape + x.shape else 0.0 for x in nodes]
+        return [_no_slopes(shape, x) for x in nodes]
     if type(y._data) is float or shape == ():
         return _gradients(y, None, nodes, create_graph)
     outputs, inputs = y._data.size, sum(x.size for x in nodes)
@@ -352,16 +360,23 @@ def _jacobians(y: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
         return [_columns(y, x, create_graph) for x in nodes]
     rows = [_gradients(y, e, nodes, create_graph) for e in _basis(y)]
     return [
-        reshape(stack([row[k] for row in rows]), shape=shape + x.shape) if rows else np.zeros(shape + x.shape)
+        reshape(stack([row[k] for row in rows]), shape=shape + x.shape) if rows else _no_slopes(shape, x)
         for k, x in enumerate(nodes)
     ]
+
+
+def _no_slopes(shape: tuple[int, ...], x: Node) -> Any:
+    """Return the Jacobian in ``x`` of an output of ``shape`` that does not depend on it."""
+    if type(x._data) is float and not shape:
+        return 0.0
+    return np.zeros(shape + x.shape, x.dtype if isinstance(x._data, np.ndarray) else None)
 
 
 def _columns(y: Node, x: Node, create_graph: bool) -> Any:
     """Return the Jacobian of ``y`` in ``x``, one element of ``x`` after the other."""
     columns = [push(y, {x: e}, create_graph) for e in _basis(x)]
     if not columns or columns[0] is None:
-        return np.zeros(y.shape + x.shape)
+        return _no_slopes(y.shape, x)
     return reshape(stack(columns, axis=-1), shape=y.shape + x.shape)
 
 
