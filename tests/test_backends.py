@@ -21,11 +21,11 @@ def strict(x):
 
 
 def strict_params(params):
-    """Params with array indices of the other library, and dtypes by its names."""
-    index = params.get("index")
-    if index is not None:
-        index = tuple(map(strict, index)) if isinstance(index, tuple) else strict(index)
-        return {**params, "index": index}
+    """Params as the array API spells them."""
+    if "index" in params:  # the standard wants every axis named, or an Ellipsis
+        index = params["index"]
+        index = index if isinstance(index, tuple) else (index,)
+        return {**params, "index": index if Ellipsis in index else (*index, Ellipsis)}
     return {**params, "dtype": xp.float64} if "dtype" in params else params
 
 
