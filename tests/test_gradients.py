@@ -150,3 +150,20 @@ def test_differentiating_in_an_interior_node_stops_there(kind):
     found = cotangents(z, to=[y])
     assert float(found[y]) == 18.0
     assert x not in found
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3), (0,), (2, 0)])
+@pytest.mark.parametrize(("n", "m"), [(4, 3), (0, 3), (4, 0), (0, 0)])
+def test_a_layer_takes_any_batch_and_lengths_of_zero(batch, n, m):
+    x, weight, bias = tg.Tensor(np.ones((*batch, n))), tg.Tensor(np.ones((n, m))), tg.Tensor(np.ones(m))
+    tg.sum(tg.linear(x, weight, bias) * 2.0).backward()
+    samples = np.prod(batch)
+    assert np.array_equal(x.grad, np.full((*batch, n), 2.0 * m))
+    assert np.array_equal(weight.grad, np.full((n, m), 2.0 * samples))
+    assert np.array_equal(bias.grad, np.full(m, 2.0 * samples))
+
+
+def test_a_label_may_be_a_number():
+    logits = tg.Tensor([1.0, 2.0, 0.5])
+    tg.cross_entropy(logits, 1).backward()
+    assert np.allclose(logits.grad, tg.softmax(logits).data - np.eye(3)[1], rtol=1e-14)

@@ -62,6 +62,10 @@ MESSAGES = [
     (lambda x: tg.cross_entropy(x, [-1, 0]), IndexingError, "-1"),
     (lambda x: tg.cross_entropy(x, [0.0, 1.0]), DTypeError, "labels must be integers"),
     (lambda x: tg.cross_entropy(x, [0]), ShapeError, r"give labels of shape \(2,\)"),
+    (lambda x: tg.cross_entropy(x[0], 3), IndexingError, "with 3 classes"),
+    (lambda _x: tg.cross_entropy(1.0, 0), ShapeError, "the prediction is a scalar"),
+    (lambda _x: tg.cross_entropy(tg.Value(1.0), 0), ShapeError, "the prediction is a scalar"),
+    (lambda x: x[[[0], [0, 1]]], IndexingError, "a list that is no index"),
     (lambda x: tg.squared_error(x, X[0]), ShapeError, "the shapes must be the same"),
     (lambda x: tg.squared_error(x, X, reduction="avg"), UnsupportedError, "choose one of mean, sum, none"),
 ]

@@ -38,8 +38,8 @@ class Namespace:
         return getattr(self.module, name)
 
     def quiet(self) -> Any:
-        """Return a context in which an overflow to inf does not warn, because the rule wants the inf."""
-        return np.errstate(over="ignore")
+        """Return a context in which an overflow or a zero that gives inf does not warn: the rule wants the inf."""
+        return np.errstate(over="ignore", divide="ignore")
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """Return ``a`` where the condition, which may be a Python bool, holds, else ``b``."""

@@ -86,27 +86,27 @@ def isfinite(xp: Any, x: Any) -> Any:
 
 @primitive(symbol="max", latex=r"\max({0}, {1})", elementwise=True)
 def maximum(xp: Any, a: Any, b: Any) -> Any:
-    """Return the larger of ``a`` and ``b``; at a tie each gets half of the gradient."""
+    """Return the larger of ``a`` and ``b``; at a tie each gets half of the gradient, beside a nan each gets all."""
     return xp.maximum(a, b)
 
 
 defvjp(
     maximum,
-    lambda g, _y, a, b: where(a == b, g / 2, where(a > b, g, 0.0)),
-    lambda g, _y, a, b: where(a == b, g / 2, where(b > a, g, 0.0)),
+    lambda g, _y, a, b: where(a == b, g / 2, where(a < b, 0.0, g)),
+    lambda g, _y, a, b: where(a == b, g / 2, where(b < a, 0.0, g)),
 )
 
 
 @primitive(symbol="min", latex=r"\min({0}, {1})", elementwise=True)
 def minimum(xp: Any, a: Any, b: Any) -> Any:
-    """Return the smaller of ``a`` and ``b``; at a tie each gets half of the gradient."""
+    """Return the smaller of ``a`` and ``b``; at a tie each gets half of the gradient, beside a nan each gets all."""
     return xp.minimum(a, b)
 
 
 defvjp(
     minimum,
-    lambda g, _y, a, b: where(a == b, g / 2, where(a < b, g, 0.0)),
-    lambda g, _y, a, b: where(a == b, g / 2, where(b < a, g, 0.0)),
+    lambda g, _y, a, b: where(a == b, g / 2, where(a > b, 0.0, g)),
+    lambda g, _y, a, b: where(a == b, g / 2, where(b > a, 0.0, g)),
 )
 
 

@@ -30,7 +30,10 @@ def _plain_part(part: Any) -> Any:
         part = part._data
     if isinstance(part, np.bool_ | bool | np.integer):
         return part
-    array = np.array(part)
+    try:
+        array = np.array(part)
+    except ValueError as error:
+        raise IndexingError(f"a list that is no index: {error}") from None
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind not in "iub":

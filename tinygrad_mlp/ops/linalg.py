@@ -1,5 +1,6 @@
 """Products of matrices, and the affine map of a layer."""
 
+import math
 from typing import Any
 
 from tinygrad_mlp.ops.shaping import expand_dims, reshape, squeeze, sum_to, swapaxes
@@ -79,8 +80,9 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
 
 def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, **_: Any) -> Any:
     wants_x, wants_weight, wants_bias = wanted
-    rows = g if g.ndim == 2 else reshape(g, shape=(-1, weight.shape[1]))
-    samples = x if x.ndim == 2 else reshape(x, shape=(-1, weight.shape[0]))
+    n = math.prod(x.shape[:-1])  # a -1 cannot be told where a length is 0
+    rows = g if g.ndim == 2 else reshape(g, shape=(n, weight.shape[1]))
+    samples = x if x.ndim == 2 else reshape(x, shape=(n, weight.shape[0]))
     to_x = g @ weight.T if wants_x else None
     to_weight = samples.T @ rows if wants_weight else None
     return to_x, to_weight, sum_to(rows, shape=_bias.shape) if wants_bias else None

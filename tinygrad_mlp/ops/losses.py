@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES
@@ -109,7 +111,7 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     """
     if reduction not in REDUCTIONS:
         check_reduction(reduction)
-    prediction, target = _as_arrays(prediction, target)
+    prediction, target = (x if hasattr(x, "shape") else np.asarray(x) for x in _as_arrays(prediction, target))
     shape, given = prediction.shape, target.shape
     if given != shape or not shape:
         _check_labels(prediction, target)

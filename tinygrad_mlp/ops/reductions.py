@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mlp.ops.comparison import equal
+from tinygrad_mlp.ops.comparison import equal, logical_or
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, where
 from tinygrad_mlp.ops.shaping import as_tuple, astype, broadcast_to, normal_axis, reshape
 from tinygrad_mlp.table import defvjp, primitive
@@ -86,7 +86,7 @@ def min(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    ties = x == spread(y, x.shape, axis)
+    ties = logical_or(x == spread(y, x.shape, axis), x != x)  # a nan is the extreme of what holds one
     share = divide(g, sum(astype(ties, x.dtype), axis=axis, keepdims=keepdims))
     return where(ties, spread(share, x.shape, axis), 0.0)
 
@@ -117,7 +117,8 @@ def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) 
     axes = _tuple(axis)
     top = xp.max(x, axis=axes, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
-    total = xp.log(xp.sum(xp.exp(x - top), axis=axes, keepdims=True)) + top
+    with xp.quiet():  # of nothing but -inf the sum is 0, and its logarithm the right -inf
+        total = xp.log(xp.sum(xp.exp(x - top), axis=axes, keepdims=True)) + top
     if keepdims:
         return total
     gone = reduced_axes(axis, x.ndim)
