@@ -514,3 +514,100 @@ def test_a_saved_model_needs_its_preprocessing_to_predict(capsys):
     refused(["predict", "bare.npz", PENGUINS], capsys, "without preprocessing")
     with pytest.raises(ModelFileError):
         load_model("none.npz")
+
+
+# --- what a hurried user does -----------------------------------------------------------------------------------------
+
+
+def test_predictions_never_overwrite_the_data_or_the_model(trained, here, capsys):
+    (here / "data.csv").write_bytes(Path(PENGUINS).read_bytes())
+    (here / "model.npz").write_bytes((trained / "model.npz").read_bytes())
+    (here / "link.csv").symlink_to("data.csv")
+    for out in ("data.csv", "./data.csv", "link.csv", "model.npz"):
+        refused(["predict", "model.npz", "data.csv", "--out", out], capsys, "would overwrite its own input")
+    assert (here / "data.csv").read_bytes() == Path(PENGUINS).read_bytes()
+    assert (here / "model.npz").read_bytes() == (trained / "model.npz").read_bytes()
+    (here / "model.svg").write_bytes((trained / "model.npz").read_bytes())
+    refused(["draw", "model.svg", "--out", "model.svg"], capsys, "would overwrite its own input")
+
+
+def test_an_unseen_class_in_the_file_keeps_no_prediction_back(trained, here, capsys):
+    lines = Path(PENGUINS).read_text("utf-8").splitlines()
+    (here / "new.csv").write_text("\n".join([lines[0], lines[1].replace("Adelie", "Macaroni")]), "utf-8")
+    assert main(["predict", str(trained / "model.npz"), "new.csv", "--out", "p.csv"]) == 0
+    assert "note: how good this is cannot be told: new.csv, line 2" in capsys.readouterr().out
+    assert len(rows(Path("p.csv").read_text("utf-8"))) == 1
+
+
+def test_a_folder_in_the_way_of_a_result_is_told_before_any_file_is_replaced(here, capsys):
+    (here / "r" / "report.html").mkdir(parents=True)
+    (here / "r" / "metrics.json").write_text("old", "utf-8")
+    message = f"{Path('r/report.html')}: a folder is in the way"
+    refused(["train", PENGUINS, "--target", "species", "--out", "r", *FAST], capsys, message)
+    assert (here / "r" / "metrics.json").read_text("utf-8") == "old"
+
+
+def test_messages_about_data_name_options_of_the_command(here, capsys):
+    (here / "comma.csv").write_text("x;y\n" + "1,5;2\n1,5;3\n" * 20, "utf-8")
+    (here / "old.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
+    (here / "wide.csv").write_bytes("x,y\n1,2\n".encode("utf-16"))
+    (here / "slip.csv").write_text(table_of(x=[*range(19), "1O"], y=N), "utf-8")
+    for name, message in (
+        ("comma.csv", "read with --decimal ,;"),
+        ("old.csv", "(--encoding cp1252 for"),
+        ("wide.csv", "(--encoding utf-16)"),
+        ("slip.csv", "leave the column out (--ignore), or read it as text (--as-text)"),
+    ):
+        refused(["train", name, "--target", "y", "--out", "r"], capsys, message)
+    command = ["train", "slip.csv", "--target", "y", "--task", "classification", "--out", "r"]
+    refused(command, capsys, "choose --task regression")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [(["--hidden", "999999999"], "too much memory"), (["--out", ""], "empty")]
+)
+def test_slips_of_the_keyboard_are_caught(capsys, option, message):
+    refused(["train", PENGUINS, "--target", "species", "--out", "r", *option], capsys, message)
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")
+def test_a_pipe_is_read_once_and_has_no_digest(here):
+    with open(PENGUINS, "rb") as file:
+        content = file.read()
+    command = [sys.executable, "-m", "tinygrad_mlp", "train", "/dev/stdin", "--target", "sex", "--as-text", "year"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([*command, "--out", "r", *FAST], input=content, cwd=here, env=environment, check=False)
+    assert done.returncode == 0
+    assert json.loads((here / "r" / "metrics.json").read_text("utf-8"))["data"]["sha256"] is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_an_output_that_cannot_be_written_is_one_line(trained, here):
+    command = [sys.executable, "-m", "tinygrad_mlp", "predict", str(trained / "model.npz"), PENGUINS]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=here, env=environment, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "tinygrad-mlp: the output cannot be written (No space left on device)\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_closed_streams_are_no_error(trained, here):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for command in ("predict {0} {1} --out p.csv", "train {1} --target species --hidden 4 --epochs 2 --out r"):
+        arguments = command.format(trained / "model.npz", PENGUINS)
+        line = f"{sys.executable} -m tinygrad_mlp {arguments} <&- >&- 2>&-"
+        assert subprocess.run(line, shell=True, cwd=here, env=environment, check=False).returncode == 0
+    assert files(here) == ["p.csv", "r", *(f"r/{name}" for name in RESULTS)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_a_process_that_is_told_to_end_leaves_nothing_behind(here):
+    program = run_program(
+        "train", PENGUINS, "--target", "species", "--out", "result", "--epochs", "10000000", "--patience", "0", cwd=here
+    )
+    assert "epoch" in program.stderr.readline()
+    program.terminate()
+    program.communicate(timeout=60)
+    assert program.returncode == 128 + signal.SIGTERM
+    assert files(here) == []

@@ -9,7 +9,7 @@ from tinygrad_mlp.export import load_model
 from tinygrad_mlp.tensors import Tensor, Value
 from tinygrad_mlp.viz import Picture, draw
 
-from .output import CommandError, writing
+from .output import CommandError, spare, writing
 
 
 def add(commands: Any) -> None:
@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.out:
         print(picture.text)
         return 0
+    if options.model:
+        spare(options.out, options.model)
     try:
         with writing(options.out):
             picture.save(options.out)

@@ -31,8 +31,11 @@ def output_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     way to ``path`` are made at the end.
 
     Raises:
-        CommandError: ``path`` is a file, or cannot be written; known before the block begins.
+        CommandError: ``path`` is empty, a file, or cannot be written; known before the block begins. Or a folder has
+            the name of one of the files.
     """
+    if not os.fspath(path):  # an unset shell variable, more likely than the wish for the present folder
+        raise CommandError("--out is empty: name a folder")
     target = Path(path).absolute()
     if target.exists() and not target.is_dir():
         raise CommandError(f"{os.fspath(path)}: this is a file, so it cannot be a folder: choose another --out")
@@ -44,13 +47,26 @@ def output_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield hidden
         with writing(path):
             if target.exists():
-                for file in sorted(hidden.iterdir()):
+                files = sorted(hidden.iterdir())
+                for file in files:  # all are looked at before the first is replaced
+                    if (target / file.name).is_dir():
+                        raise CommandError(
+                            f"{Path(path) / file.name}: a folder is in the way: remove it, or choose another --out"
+                        )
+                for file in files:
                     os.replace(file, target / file.name)
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.rename(hidden, target)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def spare(out: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
+    """Raise a CommandError if the file to write is one of those that are read, which would then be lost."""
+    for path in inputs:
+        if os.path.isfile(path) and os.path.exists(out) and os.path.samefile(out, path):
+            raise CommandError(f"--out {os.fspath(out)}: the result would overwrite its own input: choose another file")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.data import Preprocessor, Table, read_csv
+from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.export import load_model
 from tinygrad_mlp.graph import no_grad
 from tinygrad_mlp.report import metrics
 from tinygrad_mlp.report.markup import decimals, percent, quantity
 
-from .output import CommandError, write_text
+from .output import CommandError, spare, write_text
 from .train import add_reading
 
 
@@ -32,12 +33,14 @@ def add(commands: Any) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model.npz")
     parser.add_argument("data", metavar="DATA.csv", help="a CSV file with a header line")
     parser.add_argument("--out", metavar="FILE", help="the CSV file to write; otherwise the terminal")
-    add_reading(parser)
+    add_reading(parser, "as in training")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Predict, and write or print."""
+    if options.out:
+        spare(options.out, options.data, options.model)
     saved = load_model(options.model)
     preprocessor = saved.preprocessor
     if preprocessor is None:
@@ -48,13 +51,12 @@ def run(options: argparse.Namespace) -> int:
         outputs = saved.model(preprocessor.transform(table)).numpy()
     for remark in preprocessor.remarks(table):
         print(f"note: {remark}", file=sys.stderr)
-    text = as_csv(preprocessor, table, outputs)
+    text, score = as_csv(preprocessor, table, outputs), how_good(preprocessor, table, outputs)
     if options.out:
         write_text(Path(options.out), text)
         print(f"wrote {options.out}: {len(table)} rows")
     else:
-        sys.stdout.write(text)
-    score = how_good(preprocessor, table, outputs)
+        print(text, end="")
     if score:
         print(score, file=sys.stdout if options.out else sys.stderr)
     return 0
@@ -83,11 +85,14 @@ def how_good(preprocessor: Preprocessor, table: Table, outputs: NDArray[Any]) ->
     known = np.flatnonzero(~table[target.name].missing)
     if not len(known):
         return ""
-    truth = target.encode(table.take(known)[target.name])
+    try:
+        truth = target.encode(table.take(known)[target.name])
+    except DataError as error:  # an unseen class or a slip: no reason to keep back predictions, which do not need it
+        return f"note: how good this is cannot be told: {error}"
     if preprocessor.classes:
         found = metrics.classification(truth.astype(np.int64), outputs[known], preprocessor.classes)
         said = f"accuracy {percent(found['accuracy'])}, log-loss {quantity(found['log_loss'], 3)}"
     else:
         scores = metrics.regression(np.asarray(target.decode(truth)), np.asarray(target.decode(outputs[known])))
         said = f"R² {decimals(scores['r2'])}, RMSE {quantity(scores['rmse'])}, MAE {quantity(scores['mae'])}"
-    return f"the file has {target.name} in {len(known)} rows: {said}"
+    return f"the file has {target.name} in {len(known)} row{'s' * (len(known) != 1)}: {said}"

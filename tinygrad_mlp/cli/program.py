@@ -5,7 +5,10 @@ use, 130 if it was interrupted.
 """
 
 import argparse
+import contextlib
 import os
+import re
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -22,6 +25,18 @@ COMMANDS = (demo, notes, train, predict, drawing)
 MENDABLE = (CommandError, DataError, LayoutError, MissingDependencyError, ModelFileError, TrainingError)
 
 
+# How a message about data calls an argument of the library, and the option that sets it here.
+OPTIONS = (
+    (re.compile(r"\b(decimal|encoding|delimiter)='(.[^']*)'"), r"--\1 \2"),
+    (re.compile(r"\(delimiter=\)"), "(--delimiter)"),
+    (
+        re.compile(r"leave the column out, or read the column as text$"),
+        "leave the column out (--ignore), or read it as text (--as-text)",
+    ),
+    (re.compile(r"choose regression$"), "choose --task regression"),
+)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors take one line."""
 
@@ -33,9 +48,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name, those of the process by default, and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that knows no σ shows ? instead of a traceback
+    if arguments is None:
+        _prepare_process()
     try:
         parser = make_parser()
         if not given:
@@ -47,14 +61,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except MENDABLE as error:
-        print(f"tinygrad-mlp: {one_line(error)}", file=sys.stderr)
+        _complain(one_line(error))
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
         return 0
+    except OSError as error:  # files are handled where they are written: what is left is the output itself
+        if arguments is not None or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain(f"the output cannot be written ({error.strerror or error})")
+        return 2
     except KeyboardInterrupt:
-        print("tinygrad-mlp: interrupted; nothing was written", file=sys.stderr)
+        _complain("interrupted; nothing was written")
         return 130
+
+
+def _prepare_process() -> None:
+    """Make the process behave in a pipe, without a terminal, and when it is told to end."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as `>&-` does: there is nobody to print to
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that knows no σ shows ? instead of a traceback
+    with contextlib.suppress(ValueError):  # in another thread than the main one
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> NoReturn:
+    """End as a signal asks, but through the clean-up, so that no half-written file stays."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _complain(message: str) -> None:
+    """Print a line on stderr; on a full disk there is no more that can be done."""
+    with contextlib.suppress(OSError):
+        print(f"tinygrad-mlp: {message}", file=sys.stderr)
 
 
 def make_parser() -> Parser:
@@ -72,8 +115,12 @@ def make_parser() -> Parser:
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's message on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an error's message on one line, with the options of the command instead of the library's arguments."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, DataError):
+        for argument, option in OPTIONS:
+            message = argument.sub(option, message)
+    return message
 
 
 def version() -> str:

@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
+def add_reading(parser: argparse.ArgumentParser, usual_decimal: str = ".") -> None:
     """Add the options that say how a CSV file is written."""
     parser.add_argument(
         "--delimiter",
@@ -58,7 +58,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="between fields: comma, semicolon, tab, bar, or a character (default: found out)",
     )
     parser.add_argument(
-        "--decimal", choices=(".", ","), metavar="SIGN", help="in numbers: . or , (default: as in training, else .)"
+        "--decimal", choices=(".", ","), metavar="SIGN", help=f"in numbers: . or , (default: {usual_decimal})"
     )
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the file (default: utf-8)")
 

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from tinygrad_mlp.data import Preprocessor, Table, decide_task, read_csv, train_test_split
+from tinygrad_mlp.data.columns import parse_column
 from tinygrad_mlp.data.targets import class_names
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.nn import MLP
@@ -133,29 +135,36 @@ def split(table: Table, target: str, classes: bool, settings: Settings) -> dict[
     return {"training": training, "validation": validation, "test": test}
 
 
+MOST_PARAMETERS = (
+    50_000_000  # 2 GB with gradients, Adam's two moments and the best so far; more is a slip of the keyboard
+)
+
+
 def build(preprocessor: Preprocessor, settings: Settings) -> MLP:
     """Return the network, with random weights."""
     sizes = [preprocessor.n_inputs, *settings.hidden, preprocessor.n_outputs]
+    count = sum((n + 1) * m for n, m in pairwise(sizes))
+    hidden = ",".join(map(str, settings.hidden))
+    if count > MOST_PARAMETERS:  # NumPy would start to fill the memory, and the system kill the process
+        raise CommandError(
+            f"--hidden {hidden}: {count:,} parameters, which take too much memory and time: choose fewer units"
+        )
     output = "softmax" if preprocessor.task == "classification" else "linear"
     try:
         return MLP(sizes, settings.activation, output, rng=settings.seed, dropout=settings.dropout)
     except (MemoryError, ValueError) as error:  # NumPy: no room, or more elements than an array can have
         if isinstance(error, TinygradError):
             raise
-        hidden = ",".join(map(str, settings.hidden))
         raise CommandError(f"--hidden {hidden}: the network does not fit into memory: choose fewer units") from None
 
 
 def _read(source: Source) -> tuple[Table, int]:
     """Return the rows that have a target, and how many have none."""
-    options: dict[str, Any] = {
-        "delimiter": source.delimiter,
-        "decimal": source.decimal,
-        "encoding": source.encoding,
-    }
-    table = read_csv(source.path, **options)
-    if source.as_text:
-        table = read_csv(source.path, **options, kinds=dict.fromkeys(_names(table, source.as_text), "text"))
+    table = read_csv(source.path, delimiter=source.delimiter, decimal=source.decimal, encoding=source.encoding)
+    codes = set(_names(table, source.as_text))
+    if codes:  # made anew from the cells: a pipe can be read only once
+        columns = (parse_column(c.name, c.cells, c.origin, "text") if c.name in codes else c for c in table.columns)
+        table = Table(tuple(columns), table.origin)
     known = table.drop_missing(source.target)
     return known, len(table) - len(known)
 
@@ -173,5 +182,7 @@ def _classes(table: Table, target: str) -> list[str]:
 
 
 def _digest(path: str) -> str:
+    if not Path(path).is_file():
+        return ""  # a pipe, which has been read
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

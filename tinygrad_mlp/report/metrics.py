@@ -38,7 +38,7 @@ def classification(truth: Labels, probabilities: Floats, classes: Sequence[str])
     own = probabilities[np.arange(len(truth)), truth]
     return {
         "accuracy": float(np.mean(predicted == truth)),
-        "log_loss": float(-np.log(np.maximum(own, _LEAST)).mean()),
+        "log_loss": float(0.0 - np.log(np.maximum(own, _LEAST)).mean()),
         "classes": {
             name: {
                 "rows": int(actual[i]),

@@ -38,7 +38,7 @@ class TrainingRun:
         settings: how it was trained, as plain values: epochs, learning rate and so on.
         reading: how the file is written, as far as new files of the kind will be: the decimal sign.
         command: the command line that does the same again.
-        digest: the SHA-256 of the data file.
+        digest: the SHA-256 of the data file, empty if it was a pipe.
     """
 
     table: Table
@@ -138,7 +138,7 @@ class TrainingRun:
             "task": self.preprocessor.task,
             "reason": self.decision.reason,
             "target": self.target,
-            "data": {"file": self.file, "sha256": self.digest},
+            "data": {"file": self.file, "sha256": self.digest or None},
             "columns": list(self.preprocessor.columns),
             "left_out": dict(self.preprocessor.left_out),
             "rows": {
