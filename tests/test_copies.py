@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import subprocess
 import sys
 import threading
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tinygrad_mlp import arrays
 from tinygrad_mlp.errors import StaleError
 from tinygrad_mlp.graph import EVERYTHING, recording, tick
 from tinygrad_mlp.table import OPS
@@ -195,3 +197,50 @@ def test_threads_record_and_differentiate_on_shared_leaves_without_losing_a_grad
     finally:
         sys.setswitchinterval(interval)
     assert float(w.grad) == 4 * 200 * 7.0
+
+
+@kinds
+def test_a_shallow_copy_of_a_leaf_shares_no_memory_and_of_a_result_is_the_result(kind):
+    x = kind(2.0)
+    y = x * x
+    z = copy.copy(x)
+    assert copy.copy(y) is y
+    assert z is not x
+    assert z._data is not x._data or kind is tg.Value
+    x.data = 5.0
+    assert z.item() == 2.0
+
+
+LATER = """
+import pickle, sys
+import tinygrad_mlp as tg
+x, y = pickle.load(sys.stdin.buffer)
+x.data = x.data * 0.0 + 100.0
+try:
+    y.backward()
+except tg.errors.StaleError:
+    print("stale")
+"""
+
+
+@kinds
+def test_a_graph_from_another_process_is_guarded_too(kind):
+    x = kind(2.0)
+    for _ in range(3):
+        tick()
+    graph = pickle.dumps((x, x * x))
+    program = [sys.executable, "-c", LATER]
+    assert subprocess.run(program, input=graph, capture_output=True, check=True).stdout.split() == [b"stale"]
+
+
+@copies
+def test_a_large_constant_is_copied_with_its_guard(copied, monkeypatch):
+    monkeypatch.setattr(arrays, "COPY_LIMIT", 0)
+    x, c = tg.Tensor([1.0, 2.0]), np.array([3.0, 4.0])
+    z, y = copied((x, (x * c).sum()))
+    y.backward()
+    assert np.array_equal(z.grad, [3.0, 4.0])
+    y = (x * c).sum()
+    c[:] = 0.0
+    with pytest.raises(StaleError):
+        copied(y)

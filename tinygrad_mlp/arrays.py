@@ -251,6 +251,12 @@ class Guarded(np.ndarray[Any, Any]):
 
     checksum: int
 
+    def __reduce__(self) -> Any:
+        return freeze, (thaw(self),)
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return freeze(thaw(self).copy())
+
 
 def freeze(array: Any) -> Any:
     """Return ``array`` so that a later write to it cannot change a gradient unseen: copied, or checksummed if large."""

@@ -4,6 +4,7 @@ A node holds a payload (a float or an array) and, if it was computed from nodes,
 keeps a graph alive: no tape, no closures, no cycles; it is freed by reference counting as soon as its root is dropped.
 """
 
+import copy
 import itertools
 import math
 import sys
@@ -121,6 +122,16 @@ class Node:
 
     def __init_subclass__(cls) -> None:
         NODES.add(cls)
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self) if self.op is None else self  # what is computed is fixed; leaves share no memory
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for slots in state:
+            for name, value in (slots or {}).items():
+                setattr(self, name, value)
+        while clock[0] < self.tick:  # a graph of another process: its mutations came before any made here
+            tick()
 
     @property
     def inputs(self) -> tuple[Any, ...]:
