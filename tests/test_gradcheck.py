@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import SMOOTH, call, samples
+from op_cases import samples
+from strategies import SMOOTH, call
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
