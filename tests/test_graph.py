@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.graph import GRADIENTS, NOTHING, mode, recording, toposort
 
 kinds = pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
@@ -95,6 +96,22 @@ def test_no_grad_decorates_a_function():
     x = tg.Value(1.0)
     assert not double(x).requires_grad
     assert (x * 2).requires_grad
+
+
+def test_a_mode_decorates_no_function_that_runs_in_pieces():
+    def generator():
+        yield
+
+    async def coroutine():
+        pass
+
+    async def both():
+        yield
+
+    for function in (generator, coroutine, both):
+        for mode_of in (tg.no_grad, tg.sources):
+            with pytest.raises(TinygradError, match=f"{mode_of.__name__} cannot decorate {function.__name__}"):
+                mode_of()(function)
 
 
 def test_no_grad_holds_in_its_own_thread_only():

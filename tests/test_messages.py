@@ -1,5 +1,7 @@
 """Errors say what is wrong and where, in one line."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from tinygrad_mlp.errors import (
     TinygradError,
     UnsupportedError,
 )
+from tinygrad_mlp.tensors import neurons
 
 X = np.arange(6.0).reshape(2, 3)
 
@@ -65,6 +68,8 @@ MESSAGES = [
     (lambda x: tg.cross_entropy(x[0], 3), IndexingError, "with 3 classes"),
     (lambda _x: tg.cross_entropy(1.0, 0), ShapeError, "the prediction is a scalar"),
     (lambda _x: tg.cross_entropy(tg.Value(1.0), 0), ShapeError, "the prediction is a scalar"),
+    (lambda _x: neurons([((tg.Value(1.0),), tg.Value(2.0))], ("a",)), DTypeError, "str 'a': not a real number"),
+    (lambda _x: neurons([((tg.Value(1.0),), tg.Value(2.0))], (Decimal(1),)), DTypeError, "Decimal is no number"),
     (lambda x: x[[[0], [0, 1]]], IndexingError, "a list that is no index"),
     (lambda x: tg.squared_error(x, X[0]), ShapeError, "the shapes must be the same"),
     (lambda x: tg.squared_error(x, X, reduction="avg"), UnsupportedError, "choose one of mean, sum, none"),

@@ -6,6 +6,7 @@ import pytest
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import DTypeError, StaleError
 from tinygrad_mlp.graph import tick
+from tinygrad_mlp.table import OPS, defvjp, primitive
 
 kinds = pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
 
@@ -230,3 +231,22 @@ def test_a_gradient_graph_is_guarded(kind):
     x.data = x.data + 1.0
     with pytest.raises(StaleError):
         g.backward()
+
+
+def test_a_view_of_a_second_operand_is_guarded():
+    @primitive(view=True)
+    def rows_of_second(xp, a, b):
+        return b[: len(a)]
+
+    defvjp(rows_of_second, None, lambda g, _y, _a, b: tg.concatenate([g, tg.broadcast_to(0.0, (len(b) - len(g),))]))
+    try:
+        x = tg.Tensor([1.0, 2.0, 3.0])
+        y = rows_of_second(np.ones(2), x)
+        z = (y * y).sum()
+        z.backward()
+        assert np.array_equal(x.grad, [2.0, 4.0, 0.0])
+        x.data = [0.0, 0.0, 0.0]
+        with pytest.raises(StaleError):
+            z.backward()
+    finally:
+        del OPS["rows_of_second"]

@@ -6,7 +6,7 @@ table).
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from sys import getrefcount
 from typing import Any
 
@@ -224,13 +224,21 @@ def initial_seed(root: Node, seed: Any, create_graph: bool = False) -> Any:
     return float(seed) if type(y) is float else seed.astype(y.dtype) if type(y) is ndarray else seed
 
 
+def _bases(node: Node) -> Iterator[Node]:
+    """Yield the nodes whose memory ``node`` shows: itself, or what it is a view of."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if node.op is None or not node.op.view:
+            yield node
+        else:
+            pending += [x for x in node.inputs if type(x) in NODES]
+
+
 def check_fresh(node: Node) -> None:
     """Raise ``StaleError`` if an operand that a rule of ``node`` reads was overwritten after ``node`` was made."""
     for i, x in enumerate(node.inputs):
-        if type(x) in NODES:
-            base = x
-            while base.op is not None and base.op.view:
-                base = base.inputs[0]
+        for base in _bases(x) if type(x) in NODES else ():
             if base.tick > node.tick and node.op.is_read(i, node.inputs):
                 name = f" {base.name!r}" if base.name else ""
                 line = f" at {node.source}" if node.source else ""

@@ -16,12 +16,16 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_mlp.errors import TinygradError
+
 # ---------------------------------------------------------------------------------------------------------- recording
 
 NOTHING = 0  # under no_grad
 GRADIENTS = 1  # what a gradient needs: the default
 EVERYTHING = 3  # while a function is traced: comparisons and constants too
 SOURCES = 4  # added to one of the others: the user's line of every node
+
+SUSPENDS = 0x20 | 0x80 | 0x200  # inspect.CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
 _mode: ContextVar[int] = ContextVar("recording mode", default=GRADIENTS)
 mode = _mode.get
@@ -34,6 +38,15 @@ class recording(ContextDecorator):  # noqa: N801  (used as a word: `with recordi
         """Take one of the four modes."""
         self.what = what
         self._tokens: list[Token[int]] = []
+
+    def __call__(self, function: Any) -> Any:
+        """Return ``function`` with its calls in this mode; a generator or a coroutine would run outside of it."""
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & SUSPENDS:
+            raise TinygradError(
+                f"{type(self).__name__} cannot decorate {code.co_name}, which runs in pieces: write `with` inside of it"
+            )
+        return super().__call__(function)
 
     def __enter__(self) -> Self:
         self._tokens.append(_mode.set(self.what))

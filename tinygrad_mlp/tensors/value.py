@@ -252,7 +252,10 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     for (weights, bias), start in zip(rows, starts, strict=True):
         if len(weights) != n:
             raise ShapeError(f"neurons: {n} values for {len(weights)} weights")
-        y = sum(map(mul, xs, ws), start) if type(start) is float else None
+        try:
+            y = sum(map(mul, xs, ws), start) if type(start) is float else None
+        except TypeError:  # the op says what is no number
+            y = None
         if type(y) is not float:  # nothing is recorded, or tensors are among the values
             node = affine([*weights, *values, bias])
             nodes.append(relu(node) if rectify else node)
