@@ -14,6 +14,11 @@ NUMBERS = st.floats(-1e9, 1e9) | st.integers(-3, 3).map(float) | st.just(1e100)
 WORDS = st.sampled_from(["a", "b", "ä", "two words", "x\ny", "🐧", "[", "word"])
 
 
+def millionths(value: float) -> float:
+    """A target of finer steps could vary by rounding only, which is refused."""
+    return round(value, 6)
+
+
 @st.composite
 def tables(draw):
     """A table with a numeric, a sparse numeric, a text and a sparse text column, and a target ``y`` of either task."""
@@ -22,7 +27,7 @@ def tables(draw):
     def column(values):
         return draw(st.lists(values, min_size=n, max_size=n))
 
-    target = st.sampled_from(["yes", "no", "perhaps"]) if draw(st.booleans()) else st.floats(-1e6, 1e6)
+    target = st.sampled_from(["yes", "no", "perhaps"]) if draw(st.booleans()) else st.floats(-1e6, 1e6).map(millionths)
     columns = {
         "x": column(NUMBERS),
         "sparse": column(st.none() | NUMBERS),
@@ -177,6 +182,31 @@ def test_what_was_not_seen_in_training_is_encoded_as_nothing_and_named():
         "column 'w': a missing value, in 1 row, none in training, counts as no category",
     ]
     assert pre.remarks(train) == []
+
+
+def test_of_many_new_categories_the_commonest_are_named():
+    train = Table.from_columns({"w": list("aabb"), "y": list("abab")})
+    other = Table.from_columns({"w": [*map(str, range(20)), "z", "z"]})
+    remarks = Preprocessor.fit(train, "y", task="classification").remarks(other)
+    assert remarks[0] == "column 'w': 'z', in 2 rows, is new and counts as no category"
+    assert remarks[5:] == ["column 'w': 16 more values are new and count as no category"]
+
+
+@pytest.mark.parametrize("values", [[0.0, 1e-300, 2e-300], [1e9, 1e9 + 2e-7, 1e9 + 4e-7]])
+def test_a_target_that_varies_by_rounding_only_is_refused(values):
+    table = Table.from_columns({"x": range(12), "y": values * 4})
+    with pytest.raises(DataError, match=r"target 'y' varies by only .*: subtract an offset or rescale the column"):
+        Preprocessor.fit(table, "y", task="regression")
+
+
+def test_tables_columns_and_preprocessors_are_shown_in_one_line(penguins):
+    assert repr(penguins["sex"]) == "<Column 'sex': text, 344 rows, 11 missing>"
+    assert repr(penguins.take(range(3))).endswith("penguins.csv: 3 rows; " + repr(penguins).partition("rows; ")[2])
+    assert "year (numeric)>" in repr(penguins)
+    wide = Table.from_columns({f"c{i}": [1] for i in range(20)})
+    assert repr(wide).endswith("c11 (numeric), and 8 more>")
+    fitted = repr(Preprocessor.fit(penguins, "species", leave_out="year"))
+    assert fitted.startswith("<Preprocessor: classification of 'species' by 10 inputs from island, bill_length_mm")
 
 
 def test_without_a_task_the_training_rows_decide_and_an_unknown_one_is_refused(penguins):

@@ -217,6 +217,11 @@ def test_what_cannot_be_checked_is_said(f, inputs, error, message):
         gradcheck(f, *inputs)
 
 
+def test_a_report_shows_its_table_at_the_prompt():
+    report = gradcheck(lambda w: tg.tanh(w).sum(), np.ones(2))
+    assert repr(report) == str(report)
+
+
 def test_a_derivative_that_is_not_finite_is_a_failure():
     report = gradcheck(tg.sqrt, np.array([0.0, 4.0]), raise_exception=False)
     assert {e.place for e in report.failures} == {"x[0]"}

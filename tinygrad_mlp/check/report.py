@@ -83,7 +83,7 @@ class InputSummary:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradcheckReport:
     """The result of ``gradcheck``: true if no derivative differs.
 
@@ -137,6 +137,9 @@ class GradcheckReport:
         lines += [f"  {element}" for element in (*failures[:_SHOWN], *kinks[: _SHOWN // 2])]
         hidden = max(0, len(failures) - _SHOWN) + max(0, len(kinks) - _SHOWN // 2)
         return "\n".join(lines + [f"  … and {hidden} more"] * (hidden > 0) + _rows(self.inputs))
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _summary(name: str, shape: tuple[int, ...], elements: list[Element]) -> InputSummary:

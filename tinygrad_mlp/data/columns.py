@@ -55,7 +55,7 @@ class Origin:
         return Origin(self.source, tuple(self.lines[row] for row in rows), self.unit)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Column:
     """A named column.
 
@@ -78,6 +78,9 @@ class Column:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.cells)
+
+    def __repr__(self) -> str:
+        return f"<Column {shown(self.name)}: {self.kind}, {len(self)} rows, {int(self.missing.sum())} missing>"
 
     @property
     def missing(self) -> NDArray[np.bool_]:

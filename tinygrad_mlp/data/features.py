@@ -21,6 +21,8 @@ from .generated import Floats
 
 _TINY = 1e-100  # a spread below this is none; its square and its inverse would leave the range of floats
 
+_UNSEEN_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class NumericFeature:
@@ -130,8 +132,12 @@ def mean_and_scale(x: Floats) -> tuple[float, float]:
     offset = x - middle  # two passes: no cancellation however far the column lies from 0
     mean = float(offset.mean())
     scale = float(np.sqrt(np.square(offset - mean).mean()))
-    rounding = 10 * np.finfo(np.float64).eps * max(abs(least), abs(greatest))
-    return middle + mean, scale if scale > max(rounding, _TINY) else 1.0
+    return middle + mean, scale if scale > smallest_scale(x) else 1.0
+
+
+def smallest_scale(x: Floats) -> float:
+    """Return the standard deviation of ``x`` (rows,) up to which it is only rounding, or too small to divide by."""
+    return max(10 * float(np.finfo(np.float64).eps) * float(np.abs(x).max()), _TINY)
 
 
 def describe_unseen(feature: Feature, column: Column) -> list[str]:
@@ -144,8 +150,11 @@ def describe_unseen(feature: Feature, column: Column) -> list[str]:
     unseen = Counter(cell for cell in column.cells if cell not in known)
     sentences = [
         f"column {shown(feature.name)}: {shown(category)}, {in_rows(count)}, is new and counts as no category"
-        for category, count in unseen.items()
+        for category, count in unseen.most_common(_UNSEEN_SHOWN)
     ]
+    if len(unseen) > _UNSEEN_SHOWN:
+        rest = len(unseen) - _UNSEEN_SHOWN
+        sentences.append(f"column {shown(feature.name)}: {rest} more values are new and count as no category")
     missing = int(column.missing.sum())
     if missing and not feature.had_missing:
         filled = f"the median, {feature.median:g}" if isinstance(feature, NumericFeature) else "no category"

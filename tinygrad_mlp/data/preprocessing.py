@@ -17,7 +17,7 @@ from .tables import Table
 from .targets import Target, Task, decide_task, fit_target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preprocessor:
     """The encoding of a table's columns, learnt by ``Preprocessor.fit`` and not changed afterwards.
 
@@ -79,6 +79,10 @@ class Preprocessor:
             reasons = "; ".join(f"{shown(name)}: {reason}" for name, reason in left_out)
             raise DataError(f"{table.origin.source}: no column is left to learn from ({reasons or 'only the target'})")
         return cls(tuple(features), learnt, tuple(left_out))
+
+    def __repr__(self) -> str:
+        columns, target = ", ".join(self.columns), shown(self.target.name)
+        return f"<Preprocessor: {self.task} of {target} by {self.n_inputs} inputs from {columns}>"
 
     @property
     def task(self) -> Task:

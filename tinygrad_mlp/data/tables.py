@@ -14,7 +14,7 @@ from .columns import MISSING, Column, Kind, Origin, parse_column, shown, value_t
 _NAMES_SHOWN = 12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Named columns of equal length; ``len(table)`` is the number of rows, ``table["name"]`` a column.
 
@@ -83,6 +83,11 @@ class Table:
             if column.name == name:
                 return column
         raise DataError(f"{self.origin.source}: no column {shown(name)}{self._remedy(name)}")
+
+    def __repr__(self) -> str:
+        columns = [f"{column.name} ({column.kind})" for column in self.columns[:_NAMES_SHOWN]]
+        more = [f"and {len(self.columns) - _NAMES_SHOWN} more"] if len(self.columns) > _NAMES_SHOWN else []
+        return f"<Table {self.origin.source}: {len(self)} rows; {', '.join(columns + more)}>"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tinygrad_mlp.errors import DataError
 
 from .columns import Column, number_text, shown
-from .features import mean_and_scale
+from .features import mean_and_scale, smallest_scale
 from .generated import Floats, Labels
 
 Task: TypeAlias = Literal["classification", "regression"]
@@ -182,7 +182,7 @@ def fit_target(column: Column, task: Task) -> Target:
     """Return the encoding of a target column, learnt from its rows (the training rows).
 
     Raises:
-        DataError: no rows, a missing value, a constant target, regression on text.
+        DataError: no rows, a missing value, a constant target or one that varies by rounding only, regression on text.
     """
     _require_task(task)
     for row in np.flatnonzero(column.missing):
@@ -192,6 +192,11 @@ def fit_target(column: Column, task: Task) -> Target:
     if task == "regression":
         numbers = column.numbers()
         require_variation(column, len(np.unique(numbers)))
+        if np.std(numbers) <= smallest_scale(numbers):
+            raise DataError(
+                f"{_place(column)} varies by only {np.ptp(numbers):.2g} about {numbers.mean():g}, "
+                "too little for floating-point numbers: subtract an offset or rescale the column"
+            )
         return NumberTarget(column.name, *mean_and_scale(numbers))
     numeric = column.kind == "numeric"
     names = {name for name in class_names(column) if name is not None}

@@ -13,7 +13,7 @@ REASONS = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The curves of a training run, one number an epoch, and why it ended.
 
@@ -92,3 +92,6 @@ class History:
         reason = REASONS.get(self.stopped, self.stopped)
         best = f"best epoch {self.best_epoch}" if self.best_epoch else ""
         return "; ".join(part for part in (epochs, reason, self.latest(), best) if part)
+
+    def __repr__(self) -> str:
+        return f"<History: {self}>"
