@@ -510,6 +510,22 @@ def test_progress_on_a_terminal_is_a_bar_where_rich_is_installed(monkeypatch):
     assert type(reporter(False, 3)) is Silence
     monkeypatch.setitem(sys.modules, "rich.console", None)  # as where rich is not installed
     assert type(reporter(True, 3)) is Lines
+    monkeypatch.setattr(sys, "stderr", None)  # as in a program without a console
+    assert type(reporter(True, 3)) is Silence
+
+
+def test_slow_epochs_are_shown_between_the_tenths(monkeypatch, capsys):
+    lines = Lines(1000)
+    for epoch in range(1, 6):
+        if epoch == 4:
+            monkeypatch.setattr(Lines, "WAIT", 0.0)
+        lines.show(train.History(loss=[1.0] * epoch))
+    assert [line.split("/")[0] for line in capsys.readouterr().err.splitlines()] == [f"epoch    {n}" for n in (1, 4, 5)]
+
+
+def test_a_history_is_shown_in_one_line():
+    history = train.History(loss=[1.0, 0.5], best_epoch=2, stopped="epochs", seconds=0.5)
+    assert repr(history) == "<History: 2 epochs in 0.5 s; all epochs done; loss 0.5; best epoch 2>"
 
 
 # -------------------------------------------------------------------------------------------------------------- errors
@@ -529,6 +545,7 @@ X, Y = np.ones((4, 2)), np.array([0, 1, 2, 0])
         ((X * [np.inf, 1], Y), DataError, r"fit: X holds inf at \[0, 0\]"),
         ((X, Y + 1), DataError, "fit: y holds labels from 1 to 3: 3 softmax units have the labels 0 … 2"),
         ((X, Y.astype(str)), DataError, "fit: y holds <U21, not numbers: encode text first"),
+        ((X, Y.reshape(-1, 1)), DataError, r"y has shape \(4, 1\): .* or labels \(rows,\)"),
         ((X, np.ones((4, 2))), DataError, r"fit: y has shape \(4, 2\): 3 softmax outputs need \(rows, 3\)"),
     ],
 )  # fmt: skip
@@ -558,6 +575,7 @@ def test_data_that_do_not_fit_are_refused_before_training(arguments, error, mess
         ({"optimizer": optim.SGD(network(), 0.1)}, TinygradError, "holds none of the model's parameters"),
         ({"lr": -1.0}, TinygradError, "lr is -1.0; it must be above 0"),
         ({"rng": None}, DTypeError, "fit: rng is None; pass a seed"),
+        ({"loss": "cross_entropy"}, TinygradError, "loss is 'cross_entropy'; pass a function"),
         ({"loss": lambda _p, _t: 0.5}, TinygradError, "the loss does not depend on the model by a graph"),
         ({"loss": lambda p, _t: p}, ShapeError, r"the loss has shape \(4, 3\): reduce it to one number"),
     ],

@@ -203,7 +203,8 @@ class Multinomial(Family):
             if t.size and not (t.min() >= 0 and t.max() < units):
                 raise DataError(f"y holds labels from {t.min()} to {t.max()}: {known}")
             return
-        super().check(t, units)
+        if t.shape[1:] != (units,):
+            raise DataError(f"y has shape {t.shape}: {units} softmax outputs need (rows, {units}), or labels (rows,)")
         if t.size and (t.min() < 0 or not np.allclose(t.sum(axis=-1), 1)):
             raise DataError("y holds rows that do not sum to 1: give one-hot rows, probabilities, or labels")
 

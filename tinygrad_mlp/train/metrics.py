@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.errors import DataError, GradientError, ShapeError
+from tinygrad_mlp.errors import DataError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node, no_grad, toposort, wrap
 from tinygrad_mlp.nn import MLP, Module
 from tinygrad_mlp.ops import relu
@@ -51,12 +51,15 @@ class Objective:
 
     Raises:
         DataError: There is no loss.
+        UnsupportedError: The loss is no function.
     """
 
     def __init__(self, model: Module, loss: Callable[..., Any] | None = None) -> None:
         kind: Any = type(model)
         if loss is None and not hasattr(model, "loss"):
             raise DataError(f"fit: {kind.__name__} has no loss of its own: pass loss=, such as tg.cross_entropy")
+        if loss is not None and not callable(loss):
+            raise UnsupportedError(f"fit: loss is {loss!r}; pass a function of prediction and target, such as tg.hinge")
         self.model: Any = model
         self.loss = loss
         # an MLP as it is gives loss and labels from one pass; a subclass that computes otherwise is asked as a whole

@@ -27,12 +27,20 @@ class Silence:
 
 
 class Lines(Silence):
-    """One line for about every tenth of the epochs."""
+    """One line for about every tenth of the epochs, and for one at least every ``WAIT`` seconds."""
+
+    WAIT = 10.0
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(epochs)
+        self.shown = time.monotonic()
 
     def show(self, history: History) -> None:
         """Print a line if it is the turn of this epoch."""
         number, every = history.epochs, max(self.epochs // 10, 1)
-        if number == 1 or number % every == 0 or number == self.epochs:
+        late = time.monotonic() - self.shown >= self.WAIT
+        if late or number == 1 or number % every == 0 or number == self.epochs:
+            self.shown = time.monotonic()
             print(
                 f"epoch {number:>{len(str(self.epochs))}}/{self.epochs}: {history.latest()}",
                 file=sys.stderr,
@@ -85,7 +93,7 @@ class Bar(Silence):
 
 def reporter(progress: bool, epochs: int) -> Silence:
     """Return what shows the progress: nothing, a bar, or lines where there is no terminal or no rich."""
-    if not progress:
+    if not progress or sys.stderr is None:  # None: a program without a console
         return Silence(epochs)
     if sys.stderr.isatty():
         try:
