@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tinygrad_mlp import notes
+from tinygrad_mlp.cli import demo as demo_command
 from tinygrad_mlp.cli import main
 from tinygrad_mlp.cli import notes as notes_command
 from tinygrad_mlp.cli import train as train_command
@@ -568,6 +569,16 @@ def test_messages_about_data_name_options_of_the_command(here, capsys):
 )
 def test_slips_of_the_keyboard_are_caught(capsys, option, message):
     refused(["train", PENGUINS, "--target", "species", "--out", "r", *option], capsys, message)
+
+
+def test_the_demo_says_how_to_call_the_program_where_the_shell_does_not_find_it(here, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(here / ".venv" / "bin" / "tinygrad-mlp")])
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert demo_command.program() == str(Path(".venv/bin/tinygrad-mlp"))
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert demo_command.program() == "tinygrad-mlp"
+    monkeypatch.setattr(sys, "argv", [str(here / "tinygrad_mlp" / "__main__.py")])
+    assert demo_command.program().endswith(" -m tinygrad_mlp")
 
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")

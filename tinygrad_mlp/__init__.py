@@ -2,7 +2,7 @@
 
 ``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``,
 ``jvp``, …). Networks, optimizers, data, training, pictures and checks are packages of their own, loaded when first
-used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``.
+used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``, ``tg.export``.
 """
 
 from importlib import import_module
@@ -88,7 +88,7 @@ from tinygrad_mlp.tensors import Tensor, Value, tensor
 from tinygrad_mlp.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:
-    from tinygrad_mlp import check, data, nn, notes, optim, train, viz
+    from tinygrad_mlp import check, data, export, nn, notes, optim, train, viz
     from tinygrad_mlp.check import gradcheck
     from tinygrad_mlp.viz import draw
 
@@ -98,6 +98,7 @@ LAZY = {  # name -> the module that has it, or is it
     "check": "check",
     "data": "data",
     "draw": "viz",
+    "export": "export",
     "gradcheck": "check",
     "nn": "nn",
     "notes": "notes",
@@ -136,6 +137,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "export",
     "getitem",
     "grad",
     "gradcheck",

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,21 @@ def run(options: argparse.Namespace) -> int:
         trained = train_from(source, Settings(), command=shlex.join(command))
         write_results(folder, trained)
         show_results(trained)
-    print(f"\nOpen {out / 'report.html'} in a browser. Beside it:")
+    name = program()
+    print(f"\nOpen {(out / 'report.html').absolute()} in a browser. Beside it:")
     print(f"  {out / 'model.npz'}: the network with its preprocessing; predict with it:")
-    print(f"    tinygrad-mlp predict {shlex.quote(str(out / 'model.npz'))} {shlex.quote(str(out / NAME))}")
+    print(f"    {name} predict {shlex.quote(str(out / 'model.npz'))} {shlex.quote(str(out / NAME))}")
     print(f"  {out / 'metrics.json'}: the results in numbers")
-    print("The notes in full: tinygrad-mlp notes")
+    print(f"The notes in full: {name} notes")
     return 0 if agree else 1
+
+
+def program() -> str:
+    """Return what to type for this program: its name where the shell finds it, otherwise where it lies."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m tinygrad_mlp"
+    if shutil.which("tinygrad-mlp") or not called.name.startswith("tinygrad-mlp"):
+        return "tinygrad-mlp"
+    here = Path.cwd()
+    return shlex.quote(str(called.relative_to(here) if called.is_relative_to(here) else called))
