@@ -236,7 +236,9 @@ class Op:
     def _prepare(self, values: list[Any], found: bool) -> Any:
         """Return the namespace, after giving ``values`` the forms that the forward rule takes."""
         if found and not any(type(v) is ndarray for v in values):
-            values[:] = [v.item() if isinstance(v, np.generic) else v for v in values]  # a Value stays a Value
+            for i, v in enumerate(values):  # a Value stays a Value
+                if isinstance(v, np.generic):
+                    values[i] = float(v) if v.dtype.kind == "f" else v.item()
         xp = namespace(*values)
         if not self.scalars and xp in (scalars, NUMPY):
             floating = next((v.dtype for v in values if type(v) is ndarray and v.dtype.kind == "f"), None)

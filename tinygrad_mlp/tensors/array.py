@@ -19,22 +19,35 @@ ndarray = np.ndarray
 class Snapshot(np.ndarray[Any, Any]):
     """What ``.data`` of a tensor shows: a read-only view whose arithmetic gives plain new arrays.
 
-    In-place operators give new arrays too, so that ``t.data -= g`` reaches the setter of ``data``.
+    In-place operators give new arrays too, so that ``t.data -= g`` reaches the setter of ``data``. A copy of it is an
+    ordinary array, which may be written.
     """
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        out = kwargs.get("out")
-        if out is not None and any(isinstance(x, Snapshot) for x in out):
+        out = kwargs.get("out", ())
+        if any(isinstance(x, Snapshot) and not x.flags.writeable for x in out):
             if len(out) > 1 or not any(x is out[0] for x in inputs):
                 raise TinygradError(
                     f"{ufunc.__name__}: out= is the data of a tensor, which is read-only: assign to .data"
                 )
             del kwargs["out"]
-        plain = [x.view(ndarray) if isinstance(x, Snapshot) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, **kwargs)
+            out = ()
+        elif out:
+            kwargs["out"] = tuple(_plain(x) for x in out)
+        result = getattr(ufunc, method)(*[_plain(x) for x in inputs], **kwargs)
+        return result if not out else out[0] if len(out) == 1 else out
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise ValueError("the data of a tensor is read-only: assign a new array to .data, or build one with tg.where")
+        if not self.flags.writeable:
+            raise ValueError(
+                "the data of a tensor is read-only: assign a new array to .data, or build one with tg.where"
+            )
+        super().__setitem__(index, value)
+
+
+def _plain(x: Any) -> Any:
+    """Return a snapshot as the array that it is a view of."""
+    return x.view(ndarray) if isinstance(x, Snapshot) else x
 
 
 class Tensor(Operators):
@@ -167,7 +180,8 @@ class Tensor(Operators):
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, given as one tuple or as several axes; reversed by default."""
-        return ops.transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return ops.transpose(self, axes=tuple(order) if order is not None and len(order) else None)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         """Return the tensor with two axes exchanged."""
@@ -266,7 +280,10 @@ def tensor(data: Any, *, requires_grad: bool | None = None, name: str = "") -> A
     array(5.)
     """
     if isinstance(data, Sequence) and not isinstance(data, str) and _holds_nodes(data):
-        return ops.stack([tensor(x) if isinstance(x, Sequence) else x for x in data])
+        joined = ops.stack([tensor(x) if isinstance(x, Sequence) else x for x in data])
+        joined = joined.detach() if requires_grad is False else joined
+        joined.name = name
+        return joined
     return Tensor(data, requires_grad=requires_grad, name=name)
 
 
