@@ -66,6 +66,7 @@ MESSAGES = [
     (lambda x: tg.cross_entropy(x, [0.0, 1.0]), DTypeError, "labels must be integers"),
     (lambda x: tg.cross_entropy(x, [0]), ShapeError, r"give labels of shape \(2,\)"),
     (lambda x: tg.cross_entropy(x[0], 3), IndexingError, "with 3 classes"),
+    (lambda x: tg.cross_entropy(x[0], 1.0), DTypeError, "labels must be integers"),
     (lambda _x: tg.cross_entropy(1.0, 0), ShapeError, "the prediction is a scalar"),
     (lambda _x: tg.cross_entropy(tg.Value(1.0), 0), ShapeError, "the prediction is a scalar"),
     (lambda _x: neurons([((tg.Value(1.0),), tg.Value(2.0))], ("a",)), DTypeError, "str 'a': not a real number"),

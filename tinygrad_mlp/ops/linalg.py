@@ -80,9 +80,8 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
 
 def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, **_: Any) -> Any:
     wants_x, wants_weight, wants_bias = wanted
-    n = math.prod(x.shape[:-1])  # a -1 cannot be told where a length is 0
-    rows = g if g.ndim == 2 else reshape(g, shape=(n, weight.shape[1]))
-    samples = x if x.ndim == 2 else reshape(x, shape=(n, weight.shape[0]))
+    rows = g if g.ndim == 2 else reshape(g, shape=(math.prod(g.shape[:-1]), weight.shape[1]))  # -1 fails at length 0
+    samples = x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), weight.shape[0]))
     to_x = g @ weight.T if wants_x else None
     to_weight = samples.T @ rows if wants_weight else None
     return to_x, to_weight, sum_to(rows, shape=_bias.shape) if wants_bias else None

@@ -13,7 +13,7 @@ from tinygrad_mlp.ops.elementwise import abs, log, multiply, square, where
 from tinygrad_mlp.ops.indexing import one_hot
 from tinygrad_mlp.ops.reductions import mean, sum
 from tinygrad_mlp.ops.shaping import astype, expand_dims
-from tinygrad_mlp.table import defvjps, primitive
+from tinygrad_mlp.table import NUMBERS, defvjps, primitive
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -111,7 +111,9 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     """
     if reduction not in REDUCTIONS:
         check_reduction(reduction)
-    prediction, target = (x if hasattr(x, "shape") else np.asarray(x) for x in _as_arrays(prediction, target))
+    prediction, target = _as_arrays(prediction, target)
+    target = np.asarray(target) if type(target) in NUMBERS else target
+    prediction = np.asarray(prediction) if type(prediction) in NUMBERS else prediction
     shape, given = prediction.shape, target.shape
     if given != shape or not shape:
         _check_labels(prediction, target)
