@@ -54,6 +54,8 @@ MESSAGES = [
     (lambda x: x * np.ones(3, complex), DTypeError, "complex"),
     (lambda x: np.array(["a"]) + x, DTypeError, "not numbers"),
     (lambda x: x * [1.0, [2.0]], DTypeError, "list"),
+    (lambda x: x * np.ma.array(np.ones(3), mask=[0, 0, 1]), DTypeError, "a masked array has no numbers under its mask"),
+    (lambda _x: tg.Tensor(np.ma.masked), DTypeError, "a masked array has no numbers under its mask"),
     (lambda x: x.astype(complex), DTypeError, "complex"),
     (lambda x: x.astype("U3"), DTypeError, "no dtype of real numbers"),
     (lambda x: tg.dropout(x, 1.5, rng=0), TinygradError, "a probability lies in"),

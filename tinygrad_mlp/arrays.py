@@ -236,10 +236,13 @@ def as_payload(data: Any) -> Any:
         if not isinstance(data, list | tuple | range | np.ndarray | np.generic) and not hasattr(data, "__array__"):
             namespace(data)
             return data
+        given = data
         try:
             data = data if isinstance(data, np.generic) else np.asarray(data)
         except ValueError as error:
             raise DTypeError(f"a list that is no array: {error}") from None
+        if hasattr(given, "mask") and np.ma.is_masked(given):  # np.ma itself takes long to import
+            raise DTypeError("a masked array has no numbers under its mask: fill it, or leave those elements out")
     if data.dtype.kind not in "fiub":
         reason = "complex numbers are not supported" if data.dtype.kind == "c" else "not numbers"
         raise DTypeError(f"dtype {data.dtype}: {reason}; use a real dtype, such as float64")
