@@ -6,8 +6,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import tinygrad_mlp as tg
 from tinygrad_mlp import nn, ops
-from tinygrad_mlp.errors import DataError, ShapeError
+from tinygrad_mlp.errors import DataError, ShapeError, TinygradError
 from tinygrad_mlp.tensors import Tensor
 
 FAMILIES = sorted(nn.FAMILIES)
@@ -260,3 +261,11 @@ def test_a_function_of_ones_own_is_a_hidden_unit():
     (W, b), (V, c) = ((layer.weight.numpy(), layer.bias.numpy()) for layer in model.layers)
     X = np.random.default_rng(0).standard_normal((4, 2))
     np.testing.assert_allclose(model(X).numpy(), (X @ W + b) ** 2 @ V + c, rtol=1e-12)
+
+
+def test_a_softmax_or_a_sigmoid_is_not_taken_twice():
+    X, labels = np.ones((2, 2)), np.array([0, 1])
+    with pytest.raises(TinygradError, match=r"linear_predictor\(X\)"):
+        tg.nn.cross_entropy(tg.nn.MLP([2, 2], output="softmax")(X), labels)
+    with pytest.raises(TinygradError, match=r"linear_predictor\(X\)"):
+        tg.nn.binary_cross_entropy_with_logits(tg.nn.MLP([2, 1], output="logistic")(X), np.ones((2, 1)))

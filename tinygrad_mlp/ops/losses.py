@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, IndexingError, ShapeError, UnsupportedError
+from tinygrad_mlp.errors import DTypeError, IndexingError, ShapeError, TinygradError, UnsupportedError
 from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.ops.activations import log_softmax, softmax, softplus
+from tinygrad_mlp.ops.activations import log_softmax, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.comparison import maximum
 from tinygrad_mlp.ops.elementwise import abs, log, multiply, square, where
 from tinygrad_mlp.ops.indexing import one_hot
@@ -105,6 +105,7 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     Raises:
         ShapeError: The shapes do not fit.
         IndexingError: A label is negative, or not below the number of classes.
+        TinygradError: The prediction is the output of a softmax, which would be taken twice.
 
     >>> cross_entropy([[0.0, 0.0]], [1], reduction="sum")
     np.float64(0.6931471805599453)
@@ -118,6 +119,11 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     if given != shape or not shape:
         _check_labels(prediction, target)
     if from_logits:
+        if type(prediction) in NODES and prediction.op is softmax:
+            raise TinygradError(
+                "cross_entropy: the prediction is the output of a softmax, which would be taken twice: "
+                "give model.linear_predictor(X), or say from_logits=False"
+            )
         return softmax_cross_entropy(prediction, target, reduction=reduction)
     weights = astype(one_hot(target, shape[-1]), prediction.dtype) if len(given) < len(shape) else target
     return reduce(-sum(_times_log(weights, prediction), axis=-1), reduction)
@@ -164,6 +170,11 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         reduction: "mean" (over elements), "sum" or "none".
     """
     z, t = _same_shape("binary_cross_entropy_with_logits", logits, target)
+    if type(z) in NODES and z.op is sigmoid:
+        raise TinygradError(
+            "binary_cross_entropy_with_logits: the prediction is the output of a sigmoid, which would be taken twice: "
+            "give model.linear_predictor(X), or use binary_cross_entropy"
+        )
     return reduce(t * softplus(-z) + (1 - t) * softplus(z), reduction)
 
 
