@@ -43,8 +43,13 @@ def deciding(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(masks if draw(st.booleans()) else (np.asarray(mask * -1.5) for mask in masks)), {}, ())
 
 
-def sloped(draw: DrawFn, op: Op) -> Call:
-    return Call(tuple(grid(draw, op, wide(draw, 1))), {"negative_slope": draw(st.sampled_from([0.01, 0.3, 0.0]))}, (0,))
+def given(**values: list[Any]) -> Callable[[DrawFn, Op], Call]:
+    """The operands of an elementwise row, with params from among some values."""
+
+    def with_params(draw: DrawFn, op: Op) -> Call:
+        return broadcasting(draw, op)._replace(params={name: draw(st.sampled_from(vs)) for name, vs in values.items()})
+
+    return with_params
 
 
 def clipped(draw: DrawFn, op: Op) -> Call:
@@ -205,14 +210,20 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "argmin": found,
     "astype": cast,
     "broadcast_to": widened,
+    "celu": given(alpha=[1.0, 0.5]),
     "clip": clipped,
     "concatenate": joined,
     "dropout_mask": masked,
+    "elu": given(alpha=[1.0, 0.5]),
+    "euclidean_norm": averaged,
     "expand_dims": expanded,
+    "gelu": given(approximate=["none", "tanh"]),
     "getitem": indexed,
-    "leaky_relu": sloped,
+    "hardtanh": given(min_val=[-1.1, -0.4], max_val=[0.7, 1.1]),
+    "leaky_relu": given(negative_slope=[0.01, 0.3, 0.0]),
     "linear": layered,
     "log_softmax": along,
+    "logit": given(eps=[None, 0.15]),
     "logsumexp": averaged,
     "logical_and": deciding,
     "logical_not": deciding,

@@ -44,9 +44,10 @@ def last_file(error):
 
 
 def attempt(f, *args):
-    """Return what ``f`` gives, or the error that it raises."""
+    """Return what ``f`` gives, outside its domain too, or the error that it raises."""
     try:
-        return f(*args)
+        with np.errstate(invalid="ignore"):
+            return f(*args)
     except Exception as error:  # noqa: BLE001  (the caller judges it)
         return error
 
@@ -65,7 +66,7 @@ def test_a_ufunc_records_or_refuses_by_name(ufunc, make):
                 assert "matmul" in str(y)
                 assert make is NODES_MADE["Value"] or make is NODES_MADE["0-d"]
         else:
-            bare = np.asarray(ufunc(*(x.numpy() if type(x) in NODES else x for x in operands)))
+            bare = np.asarray(attempt(ufunc, *(x.numpy() if type(x) in NODES else x for x in operands)))
             assert type(y) in NODES or bare.dtype == bool
             assert np.allclose(y.data if type(y) in NODES else y, bare, equal_nan=True)
             assert bare.dtype == bool or y.requires_grad

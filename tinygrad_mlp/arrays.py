@@ -1,10 +1,12 @@
 """Who computes this: the namespace of array functions for a value, found by its type.
 
 A namespace has the functions of the Python array API (https://data-apis.org/array-api) and a short list beyond it:
-``index_add``, ``sum_to``, ``sum_product`` and ``quiet``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any
+``index_add``, ``sum_to``, ``sum_product``,
+``quiet``, and a few functions such as ``erf``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any
 other library with a namespace of its own, or one that ``array-api-compat`` knows, is found at its first use.
 """
 
+import math
 import zlib
 from functools import lru_cache
 from types import NoneType
@@ -49,6 +51,25 @@ class Namespace:
         """Return the sum of ``weights * x``, two arrays of one shape; a weight of 0 takes away even an infinity."""
         return self.sum(weights * self.where(weights == 0, self.zeros_like(x), x))
 
+    def erf(self, x: Any) -> Any:
+        """Return the error function of every element, by the C library's."""
+        values = np.asarray(x)
+        found = np.fromiter(map(math.erf, values.ravel().tolist()), np.float64, values.size).reshape(values.shape)
+        return self.module.asarray(found.astype(values.dtype))
+
+    def cbrt(self, x: Any) -> Any:
+        """Return the real cube root."""
+        return self.sign(x) * self.abs(x) ** (1 / 3)
+
+    def exp2(self, x: Any) -> Any:
+        """Return 2 to the power ``x``."""
+        return 2.0**x
+
+    def logaddexp2(self, a: Any, b: Any) -> Any:
+        """Return ``log2(2**a + 2**b)`` without overflow."""
+        ln2 = math.log(2)
+        return self.logaddexp(a * ln2, b * ln2) / ln2
+
     def index_add(self, x: Any, index: Any, values: Any) -> Any:
         """Return ``x`` with ``values`` added at ``x[index]``; where an index repeats, every value counts."""
         xp = self.module
@@ -69,6 +90,9 @@ class NumPy(Namespace):
 
     exp, log, abs, sqrt, tanh = np.exp, np.log, np.abs, np.sqrt, np.tanh
     maximum, minimum, matmul = np.maximum, np.minimum, np.matmul
+    cbrt: Any = np.cbrt
+    exp2: Any = np.exp2
+    logaddexp2: Any = np.logaddexp2
     add, subtract, multiply, divide, negative = np.add, np.subtract, np.multiply, np.divide, np.negative
 
     @staticmethod

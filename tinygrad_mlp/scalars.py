@@ -10,31 +10,12 @@ from collections.abc import Callable
 import numpy as np
 
 __all__ = [
-    "abs",
-    "clip",
-    "cos",
-    "divide",
-    "exp",
-    "expm1",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "log",
-    "log1p",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "maximum",
-    "minimum",
-    "power",
-    "sign",
-    "sin",
-    "sqrt",
-    "square",
-    "tanh",
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "copysign", "cos",
+    "cosh", "divide", "erf", "exp", "exp2", "expm1", "floor", "hypot", "isfinite", "isinf", "isnan", "log", "log10",
+    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
+    "minimum", "power", "remainder", "round", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc",
     "where",
-]
+]  # fmt: skip
 
 apply = None  # the forward rules run as they are; see arrays.Namespace
 
@@ -57,6 +38,11 @@ def _ieee(fast: Callable[[float], float], full: np.ufunc) -> Callable[[float], f
     return function
 
 
+def _through(full: np.ufunc) -> Callable[..., float]:
+    """Return NumPy's function on floats."""
+    return lambda *args: float(full(*args))
+
+
 exp = _ieee(math.exp, np.exp)
 expm1 = _ieee(math.expm1, np.expm1)
 log = _ieee(math.log, np.log)
@@ -64,7 +50,31 @@ log1p = _ieee(math.log1p, np.log1p)
 sqrt = _ieee(math.sqrt, np.sqrt)
 sin = _ieee(math.sin, np.sin)
 cos = _ieee(math.cos, np.cos)
+tan = _ieee(math.tan, np.tan)
+asin = _ieee(math.asin, np.asin)
+acos = _ieee(math.acos, np.acos)
+atan = math.atan
+atan2 = math.atan2
+hypot = math.hypot
+sinh = _ieee(math.sinh, np.sinh)
+cosh = _ieee(math.cosh, np.cosh)
 tanh = math.tanh
+asinh = math.asinh
+acosh = _ieee(math.acosh, np.acosh)
+atanh = _ieee(math.atanh, np.atanh)
+exp2 = _ieee(math.exp2, np.exp2)
+log2 = _ieee(math.log2, np.log2)
+log10 = _ieee(math.log10, np.log10)
+cbrt = math.cbrt
+erf = math.erf
+copysign = math.copysign
+floor = _through(np.floor)  # math's give integers, and refuse inf and nan
+ceil = _through(np.ceil)
+trunc = _through(np.trunc)
+round = _through(np.rint)
+remainder = _through(np.remainder)
+logaddexp = _through(np.logaddexp)
+logaddexp2 = _through(np.logaddexp2)
 
 
 def square(x: float) -> float:

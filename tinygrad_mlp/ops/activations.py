@@ -1,10 +1,19 @@
 """Activation functions, in forms that neither overflow nor lose digits in the tails."""
 
+import math
 from typing import Any
 
 from tinygrad_mlp import scalars
-from tinygrad_mlp.ops.elementwise import exp, where
+from tinygrad_mlp.arrays import as_payload
+from tinygrad_mlp.errors import ShapeError, UnsupportedError
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.ops.comparison import minimum
+from tinygrad_mlp.ops.elementwise import abs, divide, exp, multiply, negative, square, where
+from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.reductions import spread, sum
+from tinygrad_mlp.ops.shaping import normal_axis
+from tinygrad_mlp.ops.special import erf
+from tinygrad_mlp.ops.trigonometry import tanh
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -73,3 +82,196 @@ defvjp(
     log_softmax,
     lambda g, y, _x, axis=-1: g - exp(y) * spread(sum(g, axis=axis), y.shape, axis),
 )
+
+
+@primitive(symbol="log σ", latex=r"\log\sigma({0})", elementwise=True)
+def log_sigmoid(xp: Any, x: Any) -> Any:
+    """Return ``log(sigmoid(x))``, exact in both tails.
+
+    >>> log_sigmoid(-1000.0)
+    -1000.0
+    """
+    return -softplus.forward(xp, -x)
+
+
+defvjp(log_sigmoid, lambda g, _y, x: g * sigmoid(-x))
+
+
+@primitive(symbol="softsign", latex=r"\frac{{{0}}}{{1 + \lvert {0} \rvert}}", elementwise=True)
+def softsign(xp: Any, x: Any) -> Any:
+    """Return ``x / (1 + |x|)``."""
+    return x / (1 + xp.abs(x))
+
+
+defvjp(softsign, lambda g, _y, x: divide(g, square(1 + abs(x))))
+
+# -------------------------------------------------------------------------------------------- pieces of straight lines
+
+
+@primitive(symbol="relu6", latex=r"\min(\max({0}, 0), 6)", elementwise=True)
+def relu6(xp: Any, x: Any) -> Any:
+    """Return ``min(max(x, 0), 6)``; the derivative at 0 and at 6 is 0."""
+    return xp.minimum(xp.maximum(x, 0.0), 6.0)
+
+
+defvjp(relu6, lambda g, y, _x: where((y > 0) & (y < 6), g, 0.0))
+
+
+@primitive(symbol="hardtanh", latex=r"\operatorname{{hardtanh}}({0})", elementwise=True)
+def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """Return ``x`` held between ``min_val`` and ``max_val``; the derivative on the bounds is 0."""
+    return xp.minimum(xp.maximum(x, min_val), max_val)
+
+
+defvjp(hardtanh, lambda g, _y, x, min_val=-1.0, max_val=1.0: where((x > min_val) & (x < max_val), g, 0.0))
+
+
+@primitive(symbol="hardsigmoid", latex=r"\operatorname{{hardsigmoid}}({0})", elementwise=True)
+def hardsigmoid(xp: Any, x: Any) -> Any:
+    """Return ``relu6(x + 3) / 6``; the derivative at -3 and at 3 is 0."""
+    return relu6.forward(xp, x + 3) / 6
+
+
+defvjp(hardsigmoid, lambda g, _y, x: where((x > -3) & (x < 3), g / 6, 0.0))
+
+
+@primitive(symbol="hardswish", latex=r"\operatorname{{hardswish}}({0})", elementwise=True)
+def hardswish(xp: Any, x: Any) -> Any:
+    """Return ``x * relu6(x + 3) / 6``; the derivative at -3 is 0, at 3 it is 1."""
+    return x * (relu6.forward(xp, x + 3) / 6)
+
+
+defvjp(hardswish, lambda g, _y, x: where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)))
+
+
+@primitive(symbol="prelu", latex=r"\operatorname{{prelu}}({0}, {1})", elementwise=True)
+def prelu(xp: Any, x: Any, weight: Any) -> Any:
+    """Return ``x`` where it is positive, else ``weight * x``; the weight, which is learnt, broadcasts."""
+    return xp.where(x > 0, x, weight * x)
+
+
+defvjp(
+    prelu,
+    lambda g, _y, x, weight: where(x > 0, g, g * weight),
+    lambda g, _y, x, _weight: where(x > 0, 0.0, g * x),
+)
+
+# ---------------------------------------------------------------------------------------------------- smooth relatives
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848  # Klambauer et al., NeurIPS 2017, section 2
+
+
+@primitive(symbol="elu", latex=r"\operatorname{{elu}}({0})", elementwise=True)
+def elu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
+    """Return ``x`` where it is positive, else ``alpha * (exp(x) - 1)``."""
+    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0)))
+
+
+defvjp(elu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * (alpha * exp(minimum(x, 0.0)))))
+
+
+@primitive(symbol="celu", latex=r"\operatorname{{celu}}({0})", elementwise=True)
+def celu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
+    """Return ``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``."""
+    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0) / alpha))
+
+
+defvjp(celu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * exp(minimum(x, 0.0) / alpha)))
+
+
+@primitive(symbol="selu", latex=r"\operatorname{{selu}}({0})", elementwise=True)
+def selu(xp: Any, x: Any) -> Any:
+    """Return the self-normalising ``1.0507 * elu(x, 1.6733)``.
+
+    Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, *Self-normalizing neural networks*, NeurIPS 2017.
+    """
+    return SELU_SCALE * elu.forward(xp, x, SELU_ALPHA)
+
+
+defvjp(
+    selu,
+    lambda g, _y, x: g * SELU_SCALE * where(x > 0, 1.0, SELU_ALPHA * exp(minimum(x, 0.0))),
+)
+
+
+@primitive(symbol="silu", latex=r"{0} \cdot \sigma({0})", elementwise=True)
+def silu(xp: Any, x: Any) -> Any:
+    """Return ``x * sigmoid(x)``, also called swish."""
+    return x * sigmoid.forward(xp, x)
+
+
+def _silu_vjp(g: Any, _y: Any, x: Any) -> Any:
+    s = sigmoid(x)
+    return g * (s * (1 + x * (1 - s)))
+
+
+defvjp(silu, _silu_vjp)
+
+
+@primitive(symbol="mish", latex=r"{0} \tanh(\log(1 + e^{{{0}}}))", elementwise=True)
+def mish(xp: Any, x: Any) -> Any:
+    """Return ``x * tanh(softplus(x))``."""
+    return x * xp.tanh(softplus.forward(xp, x))
+
+
+def _mish_vjp(g: Any, _y: Any, x: Any) -> Any:
+    t = tanh(softplus(x))
+    return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+defvjp(mish, _mish_vjp)
+
+
+@primitive(symbol="gelu", latex=r"{0}\,\Phi({0})", elementwise=True)
+def gelu(xp: Any, x: Any, /, approximate: str = "none") -> Any:
+    """Return ``x`` times the normal distribution function of ``x``.
+
+    Args:
+        x: any numbers.
+        approximate: "none" with erf, or "tanh" for ``x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))``.
+
+    Source: D. Hendrycks, K. Gimpel, *Gaussian error linear units*, 2016.
+    """
+    if approximate == "tanh":
+        return 0.5 * x * (1 + xp.tanh(GELU_RATE * (x + GELU_CUBIC * x * x * x)))
+    if approximate != "none":
+        raise UnsupportedError(f"gelu: approximate={approximate!r}: choose 'none' or 'tanh'")
+    return 0.5 * x * (1 + xp.erf(x * math.sqrt(0.5)))
+
+
+GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+def _gelu_vjp(g: Any, _y: Any, x: Any, approximate: str = "none") -> Any:
+    if approximate == "tanh":
+        t = tanh(GELU_RATE * (x + GELU_CUBIC * x * x * x))
+        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (GELU_RATE * (1 + 3 * GELU_CUBIC * x * x)))
+    density = math.sqrt(0.5 / math.pi) * exp(-0.5 * x * x)
+    return g * (0.5 * (1 + erf(x * math.sqrt(0.5))) + x * density)
+
+
+defvjp(gelu, _gelu_vjp)
+
+# -------------------------------------------------------------------------------------------------------- over an axis
+
+
+def softmin(x: Any, axis: int = -1) -> Any:
+    """Return ``softmax(-x)`` along ``axis``."""
+    return softmax(negative(x), axis=axis)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """Return the first half of ``x`` along ``axis`` times the sigmoid of the second half.
+
+    Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, *Language modeling with gated convolutional networks*, ICML 2017.
+
+    Raises:
+        ShapeError: The axis has an odd length.
+    """
+    x = x if type(x) in NODES else as_payload(x)
+    length = x.shape[normal_axis(axis, len(x.shape))]
+    if length % 2:
+        raise ShapeError(f"glu: axis {axis} of shape {tuple(x.shape)} has length {length}; it must be even")
+    before = (slice(None),) * normal_axis(axis, len(x.shape))
+    half = length // 2
+    return multiply(getitem(x, index=(*before, slice(half))), sigmoid(getitem(x, index=(*before, slice(half, None)))))

@@ -110,6 +110,32 @@ defvjp(
 )
 
 
+@primitive(symbol="fmax", latex=r"\operatorname{{fmax}}({0}, {1})", elementwise=True)
+def fmax(xp: Any, a: Any, b: Any) -> Any:
+    """Return the larger of ``a`` and ``b``, the other where one is nan; at a tie ``a`` gets the gradient."""
+    return xp.where(xp.logical_or(a >= b, xp.isnan(b)), a, b)
+
+
+defvjp(
+    fmax,
+    lambda g, _y, a, b: where(logical_or(a >= b, isnan(b)), g, 0.0),
+    lambda g, _y, a, b: where(logical_or(a >= b, isnan(b)), 0.0, g),
+)
+
+
+@primitive(symbol="fmin", latex=r"\operatorname{{fmin}}({0}, {1})", elementwise=True)
+def fmin(xp: Any, a: Any, b: Any) -> Any:
+    """Return the smaller of ``a`` and ``b``, the other where one is nan; at a tie ``a`` gets the gradient."""
+    return xp.where(xp.logical_or(a <= b, xp.isnan(b)), a, b)
+
+
+defvjp(
+    fmin,
+    lambda g, _y, a, b: where(logical_or(a <= b, isnan(b)), g, 0.0),
+    lambda g, _y, a, b: where(logical_or(a <= b, isnan(b)), 0.0, g),
+)
+
+
 @primitive(symbol="clip", latex=r"\operatorname{{clip}}({0}, {1}, {2})", elementwise=True)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None, /) -> Any:
     """Return ``x`` held between ``min`` and ``max`` (None: no bound); the derivative in ``x`` is 1 on the bounds.

@@ -63,6 +63,15 @@ defvjp(
 )
 
 
+@primitive(symbol="1/", latex=r"\frac{{1}}{{{0}}}", elementwise=True, domain=(0.5, 3.0))
+def reciprocal(xp: Any, x: Any) -> Any:
+    """Return ``1 / x``."""
+    return scalars.divide(1.0, x) if xp is scalars else 1 / x
+
+
+defvjp(reciprocal, lambda g, y, _x: -g * (y * y))
+
+
 @primitive(symbol="^", latex="{0}^{{{1}}}", elementwise=True, domain=(0.5, 2.0))
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a`` to the power ``b``; nan for a negative base with a fractional exponent, on floats too.
@@ -180,31 +189,6 @@ def abs(xp: Any, x: Any) -> Any:
 
 
 defvjp(abs, lambda g, _y, x: g * sign(x))
-
-
-@primitive(symbol="sin", latex=r"\sin {0}", elementwise=True)
-def sin(xp: Any, x: Any) -> Any:
-    """Return the sine of ``x`` in radians."""
-    return xp.sin(x)
-
-
-@primitive(symbol="cos", latex=r"\cos {0}", elementwise=True)
-def cos(xp: Any, x: Any) -> Any:
-    """Return the cosine of ``x`` in radians."""
-    return xp.cos(x)
-
-
-defvjp(sin, lambda g, _y, x: g * cos(x))
-defvjp(cos, lambda g, _y, x: -g * sin(x))
-
-
-@primitive(symbol="tanh", latex=r"\tanh {0}", elementwise=True)
-def tanh(xp: Any, x: Any) -> Any:
-    """Return the hyperbolic tangent of ``x``."""
-    return xp.tanh(x)
-
-
-defvjp(tanh, lambda g, y, _x: g * (1 - y * y))
 
 
 def affine_inputs(inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:

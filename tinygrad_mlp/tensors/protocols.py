@@ -26,16 +26,23 @@ bitwise_xor = partial(_logic, ops.logical_xor)
 invert = partial(_logic, ops.logical_not)
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
-    np.abs: ops.abs, np.add: ops.add, np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or,
-    np.bitwise_xor: bitwise_xor, np.invert: invert, np.cos: ops.cos, np.divide: ops.divide, np.equal: ops.equal,
-    np.exp: ops.exp,
-    np.expm1: ops.expm1, np.greater: ops.greater, np.greater_equal: ops.greater_equal, np.isfinite: ops.isfinite,
-    np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less, np.less_equal: ops.less_equal, np.log: ops.log,
-    np.log1p: ops.log1p, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,
+    np.abs: ops.abs, np.add: ops.add, np.arccos: ops.arccos, np.arccosh: ops.arccosh, np.arcsin: ops.arcsin,
+    np.arcsinh: ops.arcsinh, np.arctan2: ops.arctan2, np.arctan: ops.arctan, np.arctanh: ops.arctanh,
+    np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or, np.bitwise_xor: bitwise_xor, np.cbrt: ops.cbrt,
+    np.ceil: ops.ceil, np.copysign: ops.copysign, np.cos: ops.cos, np.cosh: ops.cosh, np.deg2rad: ops.deg2rad,
+    np.degrees: ops.rad2deg, np.divide: ops.divide, np.equal: ops.equal, np.exp2: ops.exp2, np.exp: ops.exp,
+    np.expm1: ops.expm1, np.fabs: ops.abs, np.float_power: ops.float_power, np.floor: ops.floor, np.fmax: ops.fmax,
+    np.fmin: ops.fmin, np.fmod: ops.fmod, np.greater: ops.greater, np.greater_equal: ops.greater_equal,
+    np.heaviside: ops.heaviside, np.hypot: ops.hypot, np.invert: invert, np.isfinite: ops.isfinite,
+    np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less, np.less_equal: ops.less_equal, np.log10: ops.log10,
+    np.log1p: ops.log1p, np.log2: ops.log2, np.log: ops.log, np.logaddexp2: ops.logaddexp2,
+    np.logaddexp: ops.logaddexp, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,
     np.logical_or: ops.logical_or, np.logical_xor: ops.logical_xor, np.matmul: ops.matmul, np.maximum: ops.maximum,
     np.minimum: ops.minimum, np.multiply: ops.multiply, np.negative: ops.negative, np.not_equal: ops.not_equal,
-    np.positive: ops.identity, np.power: ops.power, np.sign: ops.sign, np.sin: ops.sin, np.sqrt: ops.sqrt,
-    np.square: ops.square, np.subtract: ops.subtract, np.tanh: ops.tanh,
+    np.positive: ops.identity, np.power: ops.power, np.rad2deg: ops.rad2deg, np.radians: ops.deg2rad,
+    np.reciprocal: ops.reciprocal, np.remainder: ops.remainder, np.rint: ops.rint, np.sign: ops.sign, np.sin: ops.sin,
+    np.sinh: ops.sinh, np.sqrt: ops.sqrt, np.square: ops.square, np.subtract: ops.subtract, np.tan: ops.tan,
+    np.tanh: ops.tanh, np.trunc: ops.trunc,
 }  # fmt: skip
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
@@ -43,9 +50,10 @@ REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.ma
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amax: ops.max, np.amin: ops.min, np.argmax: ops.argmax, np.argmin: ops.argmin, np.astype: ops.astype,
     np.broadcast_to: ops.broadcast_to, np.clip: ops.clip, np.concatenate: ops.concatenate, np.copy: ops.identity,
-    np.expand_dims: ops.expand_dims, np.max: ops.max, np.mean: ops.mean, np.min: ops.min, np.reshape: ops.reshape,
-    np.squeeze: ops.squeeze, np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes,
-    np.transpose: ops.transpose, np.var: ops.var, np.where: ops.where,
+    np.expand_dims: ops.expand_dims, np.max: ops.max, np.mean: ops.mean, np.min: ops.min,
+    np.nan_to_num: ops.nan_to_num, np.reshape: ops.reshape, np.sinc: ops.sinc, np.squeeze: ops.squeeze,
+    np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.transpose: ops.transpose, np.var: ops.var,
+    np.where: ops.where,
 }  # fmt: skip
 
 ON_SHAPES = frozenset({

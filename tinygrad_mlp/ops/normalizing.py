@@ -1,0 +1,99 @@
+"""What sets the scale of an array along axes: unit norm, mean 0 and variance 1, unit mean square, cosines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_mlp.arrays import as_payload
+from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.ops.comparison import maximum
+from tinygrad_mlp.ops.elementwise import abs, add, divide, multiply, power, square, where
+from tinygrad_mlp.ops.reductions import max, mean, spread, sum, var
+from tinygrad_mlp.ops.special import rsqrt
+from tinygrad_mlp.table import defvjp, primitive
+
+
+@primitive(symbol="‖·‖", latex=r"\lVert {0} \rVert_2")
+def euclidean_norm(xp: Any, x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Return the root of the sum of squares over ``axis``; its derivative at 0 is 0."""
+    return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def _euclidean_norm_vjp(g: Any, y: Any, x: Any, axis: Any = None, **_: Any) -> Any:
+    zero = y == 0
+    rate = where(zero, 0.0, divide(g, where(zero, 1.0, y)))
+    return spread(rate, x.shape, axis) * x
+
+
+defvjp(euclidean_norm, _euclidean_norm_vjp)
+
+
+def vector_norm(x: Any, p: float, axis: Any) -> Any:
+    """Return the p-norm over ``axis``, which is kept with length one."""
+    if p == 2:
+        return euclidean_norm(x, axis=axis, keepdims=True)
+    if p == 1:
+        return sum(abs(x), axis=axis, keepdims=True)
+    if p == float("inf"):
+        return max(abs(x), axis=axis, keepdims=True)
+    return power(sum(power(abs(x), p), axis=axis, keepdims=True), 1 / p)
+
+
+def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
+    """Return ``x`` divided by its p-norm along ``axis``, or by ``eps`` where the norm is smaller; as PyTorch's."""
+    return divide(x, maximum(vector_norm(x, p, axis), eps))
+
+
+def layer_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """Return ``x`` with mean 0 and variance 1 over its last axes, then scaled by ``weight`` and shifted by ``bias``.
+
+    Args:
+        x: shape (…, *normalized_shape).
+        normalized_shape: the lengths of the axes that are normalised together.
+        weight, bias: of shape ``normalized_shape``, or None.
+        eps: added to the variance.
+
+    Source: J. Ba, J. Kiros, G. Hinton, *Layer normalization*, 2016.
+    """
+    axes = _last_axes("layer_norm", x, normalized_shape)
+    y = multiply(x - mean(x, axis=axes, keepdims=True), rsqrt(add(var(x, axis=axes, keepdims=True), eps)))
+    return _affine(y, weight, bias)
+
+
+def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
+    """Return ``x`` divided by the root of its mean square over its last axes, then scaled by ``weight``.
+
+    Args:
+        x: shape (…, *normalized_shape).
+        normalized_shape: the lengths of the axes that are normalised together.
+        weight: of shape ``normalized_shape``, or None.
+        eps: added to the mean square; the spacing of floats at 1 by default, as in PyTorch.
+
+    Source: B. Zhang, R. Sennrich, *Root mean square layer normalization*, NeurIPS 2019.
+    """
+    import numpy as np
+
+    axes = _last_axes("rms_norm", x, normalized_shape)
+    if eps is None:
+        eps = float(np.finfo(x.dtype).eps)
+    return _affine(multiply(x, rsqrt(add(mean(square(x), axis=axes, keepdims=True), eps))), weight, None)
+
+
+def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
+    """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``."""
+    norms = [maximum(euclidean_norm(x, axis=axis, keepdims=True), eps) for x in (a, b)]
+    return sum(multiply(divide(a, norms[0]), divide(b, norms[1])), axis=axis)
+
+
+def _affine(y: Any, weight: Any, bias: Any) -> Any:
+    y = y if weight is None else multiply(y, weight)
+    return y if bias is None else add(y, bias)
+
+
+def _last_axes(name: str, x: Any, normalized_shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the last axes of ``x``, which must have the lengths given."""
+    shape = tuple((x if type(x) in NODES else as_payload(x)).shape)
+    lengths = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not lengths or shape[-len(lengths) :] != lengths:
+        raise ShapeError(f"{name}: the last axes of shape {shape} are not {lengths}")
+    return tuple(range(len(shape) - len(lengths), len(shape)))

@@ -1,0 +1,101 @@
+"""What is constant between jumps, with derivative 0 there; remainders; and what replaces nan and inf."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import scalars
+from tinygrad_mlp.ops.comparison import isfinite
+from tinygrad_mlp.ops.elementwise import divide, sign, where
+from tinygrad_mlp.table import defvjp, primitive
+
+
+def _nothing(g: Any, _y: Any, _x: Any) -> Any:
+    return where(False, g, 0.0)
+
+
+@primitive(symbol="floor", latex=r"\lfloor {0} \rfloor", elementwise=True)
+def floor(xp: Any, x: Any) -> Any:
+    """Return the largest whole number not above ``x``; the derivative is 0 everywhere."""
+    return xp.floor(x)
+
+
+@primitive(symbol="ceil", latex=r"\lceil {0} \rceil", elementwise=True)
+def ceil(xp: Any, x: Any) -> Any:
+    """Return the smallest whole number not below ``x``; the derivative is 0 everywhere."""
+    return xp.ceil(x)
+
+
+@primitive(symbol="trunc", latex=r"\operatorname{{trunc}}({0})", elementwise=True)
+def trunc(xp: Any, x: Any) -> Any:
+    """Return ``x`` rounded towards 0; the derivative is 0 everywhere."""
+    return xp.trunc(x)
+
+
+@primitive(symbol="rint", latex=r"\operatorname{{rint}}({0})", elementwise=True)
+def rint(xp: Any, x: Any) -> Any:
+    """Return the nearest whole number, the even one of two; the derivative is 0 everywhere."""
+    return xp.round(x)
+
+
+defvjp(floor, _nothing)
+defvjp(ceil, _nothing)
+defvjp(trunc, _nothing)
+defvjp(rint, _nothing)
+
+
+@primitive(symbol="H", latex=r"H({0}, {1})", elementwise=True)
+def heaviside(xp: Any, x: Any, at_zero: Any) -> Any:
+    """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0; the derivative in ``x`` is 0."""
+    step = xp.where(x > 0, 1.0, xp.where(x < 0, 0.0, x))
+    return xp.where(x == 0, at_zero, step)
+
+
+defvjp(
+    heaviside,
+    lambda g, _y, _x, _h: where(False, g, 0.0),
+    lambda g, _y, x, _h: where(x == 0, g, 0.0),
+)
+
+
+@primitive(symbol="mod", latex=r"{0} \bmod {1}", elementwise=True, domain=(0.3, 3.0))
+def remainder(xp: Any, a: Any, b: Any) -> Any:
+    """Return ``a - floor(a / b) * b``, of the sign of ``b``, as Python's ``%``."""
+    return xp.remainder(a, b)
+
+
+@primitive(symbol="fmod", latex=r"\operatorname{{fmod}}({0}, {1})", elementwise=True, domain=(0.3, 3.0))
+def fmod(xp: Any, a: Any, b: Any) -> Any:
+    """Return ``a - trunc(a / b) * b``, of the sign of ``a``, as C's ``fmod``."""
+    return xp.copysign(xp.remainder(xp.abs(a), xp.abs(b)), a)
+
+
+defvjp(remainder, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * floor(divide(a, b)))
+defvjp(fmod, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * trunc(divide(a, b)))
+
+
+@primitive(symbol="copysign", latex=r"\operatorname{{copysign}}({0}, {1})", elementwise=True)
+def copysign(xp: Any, a: Any, b: Any) -> Any:
+    """Return the size of ``a`` with the sign of ``b``; the derivative in ``a`` at 0 is 0, that in ``b`` is 0."""
+    return xp.copysign(a, b)
+
+
+defvjp(
+    copysign,
+    lambda g, y, a, _b: g * (sign(a) * sign(y)),
+    lambda g, _y, _a, _b: where(False, g, 0.0),
+)
+
+
+@primitive(symbol="nan_to_num", latex=r"\operatorname{{nan\_to\_num}}({0})", elementwise=True)
+def nan_to_num(xp: Any, x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """Return ``x`` with nan and infinities replaced (by the dtype's largest numbers); the derivative is 0 there."""
+    limits = np.finfo(np.float64) if xp is scalars else xp.finfo(x.dtype)
+    high = float(limits.max) if posinf is None else posinf
+    low = float(limits.min) if neginf is None else neginf
+    y = xp.where(xp.isnan(x), nan, x)
+    y = xp.where(xp.logical_and(xp.isinf(x), x > 0), high, y)
+    return xp.where(xp.logical_and(xp.isinf(x), x < 0), low, y)
+
+
+defvjp(nan_to_num, lambda g, _y, x, **_: where(isfinite(x), g, 0.0))

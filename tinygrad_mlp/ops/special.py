@@ -1,0 +1,166 @@
+"""Other elementary and special functions: more logarithms, exponentials and roots, and the error function."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.ops.comparison import isinf
+from tinygrad_mlp.ops.elementwise import abs, divide, exp, log, power, reciprocal, where
+from tinygrad_mlp.ops.shaping import astype
+from tinygrad_mlp.table import defvjp, primitive
+
+LN2, LN10 = math.log(2), math.log(10)
+
+
+@primitive(symbol="exp2", latex="2^{{{0}}}", elementwise=True)
+def exp2(xp: Any, x: Any) -> Any:
+    """Return 2 to the power ``x``."""
+    return xp.exp2(x)
+
+
+defvjp(exp2, lambda g, y, _x: g * (y * LN2))
+
+
+@primitive(symbol="log2", latex=r"\log_2 {0}", elementwise=True, domain=(0.1, 4.0))
+def log2(xp: Any, x: Any) -> Any:
+    """Return the logarithm of ``x`` to base 2."""
+    return xp.log2(x)
+
+
+defvjp(log2, lambda g, _y, x: divide(g, x * LN2))
+
+
+@primitive(symbol="log10", latex=r"\log_{{10}} {0}", elementwise=True, domain=(0.1, 4.0))
+def log10(xp: Any, x: Any) -> Any:
+    """Return the logarithm of ``x`` to base 10."""
+    return xp.log10(x)
+
+
+defvjp(log10, lambda g, _y, x: divide(g, x * LN10))
+
+
+@primitive(symbol="∛", latex=r"\sqrt[3]{{{0}}}", elementwise=True, domain=(0.1, 4.0))
+def cbrt(xp: Any, x: Any) -> Any:
+    """Return the real cube root of ``x``, negative for negative ``x``; its derivative at 0 is inf."""
+    return xp.cbrt(x)
+
+
+defvjp(cbrt, lambda g, y, _x: divide(g, 3 * (y * y)))
+
+
+@primitive(symbol="1/√", latex=r"\frac{{1}}{{\sqrt{{{0}}}}}", elementwise=True, domain=(0.2, 4.0))
+def rsqrt(xp: Any, x: Any) -> Any:
+    """Return ``1 / sqrt(x)``."""
+    return xp.divide(1.0, xp.sqrt(x))
+
+
+defvjp(rsqrt, lambda g, y, _x: g * (-0.5 * (y * y * y)))
+
+
+def _first_share(a: Any, b: Any, base: float) -> Any:
+    """Return what ``a`` contributes to ``baseᵃ + baseᵇ``, between 0 and 1; half where both are the same infinity."""
+    same = (a == b) & isinf(a)
+    gap = where(same, 0.0, a - b) * -math.log(base)
+    return reciprocal(1 + exp(gap))
+
+
+@primitive(symbol="logaddexp", latex=r"\log(e^{{{0}}} + e^{{{1}}})", elementwise=True)
+def logaddexp(xp: Any, a: Any, b: Any) -> Any:
+    """Return ``log(exp(a) + exp(b))`` without overflow."""
+    return xp.logaddexp(a, b)
+
+
+defvjp(
+    logaddexp,
+    lambda g, _y, a, b: g * _first_share(a, b, math.e),
+    lambda g, _y, a, b: g * _first_share(b, a, math.e),
+)
+
+
+@primitive(symbol="logaddexp2", latex=r"\log_2(2^{{{0}}} + 2^{{{1}}})", elementwise=True)
+def logaddexp2(xp: Any, a: Any, b: Any) -> Any:
+    """Return ``log2(2**a + 2**b)`` without overflow."""
+    return xp.logaddexp2(a, b)
+
+
+defvjp(
+    logaddexp2,
+    lambda g, _y, a, b: g * _first_share(a, b, 2.0),
+    lambda g, _y, a, b: g * _first_share(b, a, 2.0),
+)
+
+
+@primitive(symbol="xlogy", latex=r"{0} \log {1}", elementwise=True, domain=(0.2, 3.0))
+def xlogy(xp: Any, x: Any, y: Any) -> Any:
+    """Return ``x * log(y)``, 0 where ``x`` is 0 and ``y`` is not nan."""
+    absent = xp.logical_and(x == 0, xp.logical_not(xp.isnan(y)))
+    return xp.where(absent, 0.0, x * xp.log(xp.where(absent, 1.0, y)))
+
+
+def _xlogy_factor(g: Any, _z: Any, x: Any, y: Any) -> Any:
+    absent = (x == 0) & (y <= 0)
+    return where(absent, 0.0, g * log(where(absent, 1.0, y)))
+
+
+defvjp(xlogy, _xlogy_factor, lambda g, _z, x, y: g * divide(x, y))
+
+
+@primitive(symbol="erf", latex=r"\operatorname{{erf}}({0})", elementwise=True)
+def erf(xp: Any, x: Any) -> Any:
+    """Return the error function ``2/√π ∫₀ˣ exp(-t²) dt``."""
+    return xp.erf(x)
+
+
+defvjp(erf, lambda g, _y, x: g * (2 / math.sqrt(math.pi) * exp(-x * x)))
+
+
+@primitive(symbol="logit", latex=r"\log\frac{{{0}}}{{1 - {0}}}", elementwise=True, domain=(0.1, 0.9))
+def logit(xp: Any, x: Any, /, eps: float | None = None) -> Any:
+    """Return ``log(x / (1 - x))``, the inverse of ``sigmoid``.
+
+    Args:
+        x: probabilities.
+        eps: if given, ``x`` is first held between ``eps`` and ``1 - eps``, as in PyTorch; the derivative is 0 outside.
+    """
+    p = x if eps is None else xp.minimum(xp.maximum(x, eps), 1 - eps)
+    return xp.log(p) - xp.log1p(-p)
+
+
+def _logit_vjp(g: Any, _y: Any, x: Any, eps: float | None = None) -> Any:
+    slope = divide(g, abs(x * (1 - x)))
+    if eps is None:
+        return where((x >= 0) & (x <= 1), slope, math.nan)
+    return where((x >= eps) & (x <= 1 - eps), slope, 0.0)
+
+
+defvjp(logit, _logit_vjp)
+
+
+@primitive(symbol="lerp", latex=r"{0} + {2}\,({1} - {0})", elementwise=True)
+def lerp(xp: Any, a: Any, b: Any, weight: Any) -> Any:
+    """Return ``a + weight * (b - a)``: ``a`` at weight 0, ``b`` at weight 1."""
+    return a + weight * (b - a)
+
+
+defvjp(
+    lerp,
+    lambda g, _y, _a, _b, weight: g * (1 - weight),
+    lambda g, _y, _a, _b, weight: g * weight,
+    lambda g, _y, a, b, _weight: g * (b - a),
+)
+
+
+def float_power(a: Any, b: Any) -> Any:
+    """Return ``a`` to the power ``b``, computed in float64 at least, as NumPy does."""
+    return power(_at_least_float64(a), _at_least_float64(b))
+
+
+def _at_least_float64(x: Any) -> Any:
+    payload = x._data if type(x) in NODES else x
+    if isinstance(payload, float | int):
+        return x if type(x) in NODES else float(x)
+    payload = np.asarray(payload)
+    wide = np.result_type(payload.dtype, np.float64)
+    return x if payload.dtype == wide else astype(x if type(x) in NODES else payload, dtype=wide)
