@@ -1,0 +1,85 @@
+"""Neurons that share their tuples of weights and of values have the gradients of separate sums."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.backward import cotangents
+from tinygrad_mlp.tensors.value import neurons
+
+INDEX = st.integers(0, 7)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["pair", "neuron", "neuron", "relu", "multiply"]), INDEX, INDEX, INDEX), max_size=12
+)
+
+
+def run(starts, steps, neuron):
+    """Return the sum of all results of a random program whose neurons draw their tuples from one pool."""
+    nodes = [*starts, starts[0] * starts[1], starts[1] * starts[2]]
+    pairs = [tuple(starts[:2]), tuple(nodes[3:])]
+    for step, i, j, k in steps:
+        a, b = nodes[i % len(nodes)], nodes[j % len(nodes)]
+        if step == "pair":
+            pairs.append((a, b))
+        elif step == "multiply":
+            nodes.append(tg.tanh(a * b))
+        else:
+            rows, values = (pairs[i % len(pairs)], nodes[k % len(nodes)]), pairs[j % len(pairs)]
+            nodes.append(neuron(rows, values, step == "relu") * 0.25)
+    return sum(nodes[1:], start=nodes[0])
+
+
+def shared(row, values, rectify):
+    return neurons([row], values, rectify)[0]
+
+
+def separate(row, values, rectify):
+    weights, bias = row
+    y = bias
+    for w, x in zip(weights, values, strict=True):
+        y = y + w * x
+    return tg.maximum(y, 0.0) if rectify else y
+
+
+@given(steps=STEPS)
+def test_shared_tuples_give_the_gradients_of_separate_sums(steps):
+    starts = (0.5, -1.5, 0.75)
+    ours, plain = [tg.Value(x) for x in starts], [tg.Value(x) for x in starts]
+    y, z = run(ours, steps, shared), run(plain, steps, separate)
+    assert math.isclose(y.data, z.data, rel_tol=1e-9, abs_tol=1e-9)
+    by_table = cotangents(y)
+    y.backward()
+    z.backward()
+    for a, b in zip(ours, plain, strict=True):
+        assert math.isclose(a.grad, b.grad, rel_tol=1e-9, abs_tol=1e-9)
+        assert math.isclose(a.grad, by_table[a], rel_tol=1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("feeds", ["bias", "weights", "values"])
+def test_a_neuron_may_feed_another_of_the_same_tuples(feeds):
+    a, b = tg.Value(1.0), tg.Value(2.0)
+    x, w, v = (a * b, a + b), (tg.Value(3.0), tg.Value(4.0)), (tg.Value(5.0), tg.Value(6.0))
+    if feeds == "bias":
+        y = neurons([(v, neurons([(w, tg.Value(0.5))], x)[0])], x)[0]
+    elif feeds == "weights":
+        y = neurons([((neurons([(w, tg.Value(0.5))], x)[0], v[0]), tg.Value(1.0))], x)[0]
+    else:
+        y = neurons([(x, tg.Value(1.0))], (neurons([(w, tg.Value(0.5))], x)[0], a))[0]
+    expected = cotangents(y * 1.0)
+    (y * 1.0).backward()
+    assert (a.grad, b.grad) == (expected[a], expected[b])
+
+
+def test_neurons_of_a_layer_match_the_op():
+    xs = tuple(tg.Value(x) for x in (0.5, -1.0, 2.0))
+    rows = [(tuple(tg.Value(0.1 * i + j) for j in range(3)), tg.Value(float(i))) for i in range(3)]
+    for rectify in (False, True):
+        for (weights, bias), y in zip(rows, neurons(rows, xs, rectify), strict=True):
+            z = tg.affine([*weights, *xs, bias])
+            z = tg.relu(z) if rectify else z
+            assert math.isclose(y.data, z.data)
+            found, expected = cotangents(y), cotangents(z)
+            assert all(math.isclose(found[x], expected[x]) for x in (*weights, *xs, bias))
