@@ -17,7 +17,7 @@ STEPS = st.lists(
 
 
 def run(starts, steps, neuron):
-    """Return the sum of all results of a random program whose neurons draw their tuples from one pool."""
+    """Return the last result of a random program whose neurons draw their tuples from one pool."""
     nodes = [*starts, starts[0] * starts[1], starts[1] * starts[2]]
     pairs = [tuple(starts[:2]), tuple(nodes[3:])]
     for step, i, j, k in steps:
@@ -29,7 +29,7 @@ def run(starts, steps, neuron):
         else:
             rows, values = (pairs[i % len(pairs)], nodes[k % len(nodes)]), pairs[j % len(pairs)]
             nodes.append(neuron(rows, values, step == "relu") * 0.25)
-    return sum(nodes[1:], start=nodes[0])
+    return nodes[-1] + nodes[0] * nodes[1] * nodes[2]
 
 
 def shared(row, values, rectify):
