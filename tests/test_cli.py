@@ -427,7 +427,7 @@ def test_notes_prints_the_table_and_the_mistakes_and_draws(capsys, monkeypatch):
 
 def test_notes_says_at_once_which_extra_the_figures_need(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert refused(["notes", "--figures", "pictures"], capsys, "pip install tinygrad-mlp[viz]") == ""
+    assert refused(["notes", "--figures", "pictures"], capsys, "pip install matplotlib") == ""
 
 
 def test_notes_fails_if_a_figure_differs(capsys, monkeypatch):

@@ -10,7 +10,7 @@ from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops import relu, sigmoid, tanh
 from tinygrad_mlp.tensors import Tensor
 
-pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install tinygrad-mlp[viz]")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
 
 from matplotlib.figure import Figure
 
@@ -190,5 +190,5 @@ def test_without_matplotlib_the_error_names_the_extra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == (
-        "MissingDependencyError plot: matplotlib is not installed; pip install tinygrad-mlp[viz]"
+        "MissingDependencyError plot: matplotlib is not installed: pip install matplotlib (the extra viz)"
     )

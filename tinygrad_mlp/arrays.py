@@ -224,7 +224,7 @@ def _through_compat(value: Any) -> Namespace:
         from array_api_compat import array_namespace
     except ImportError:
         raise MissingDependencyError(
-            f"{type(value).__name__} arrays need the extra 'array': pip install 'tinygrad-mlp[array]'"
+            f"{type(value).__name__} arrays need a package: pip install array-api-compat (the extra array)"
         ) from None
     try:
         return _known(array_namespace(value))

@@ -37,7 +37,7 @@ def figures(directory: str | os.PathLike[str]) -> list[Path]:
     try:
         import matplotlib  # noqa: F401  (asked for before anything is written)
     except ImportError:
-        missing = "figures: matplotlib is not installed; pip install tinygrad-mlp[viz]"
+        missing = "figures: matplotlib is not installed: pip install matplotlib (the extra viz)"
         raise MissingDependencyError(missing) from None
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from tinygrad_mlp.errors import LayoutError
 VARIABLE = "TINYGRAD_MLP_DOT"
 NATIVE = "native"
 TIMEOUT = 20.0
-REMEDY = "install Graphviz (the program `dot`) or `pip install tinygrad-mlp[viz]`"
+REMEDY = "install Graphviz (the program `dot`) or `pip install graphviz-pure` (the extra viz has it)"
 
 
 def find_engines(choice: str | None = None) -> list[str]:

@@ -277,7 +277,7 @@ def _matplotlib() -> Any:
 
 
 def _missing() -> NoReturn:
-    raise MissingDependencyError("plot: matplotlib is not installed; pip install tinygrad-mlp[viz]") from None
+    raise MissingDependencyError("plot: matplotlib is not installed: pip install matplotlib (the extra viz)") from None
 
 
 def _axes(ax: "Axes | None", projection: str | None = None) -> "Axes":
