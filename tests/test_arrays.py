@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import SPECIAL, indices, shapes, wide
 
-from tinygrad_mlp.arrays import NUMPY, as_payload, freeze, is_floating, thaw
+from tinygrad_mlp.arrays import NUMPY, Namespace, as_payload, freeze, is_floating, thaw
 from tinygrad_mlp.errors import DTypeError
 
 DTYPES = [np.float16, np.float32, np.float64, np.longdouble, np.int64]
@@ -84,6 +84,15 @@ def test_index_add_counts_repeats_as_add_at(data):
     before = x.copy()
     assert np.allclose(NUMPY.index_add(x, index, values), expected)
     assert np.array_equal(x, before)
+
+
+@given(data=st.data())
+def test_index_add_of_a_library_that_cannot_write_agrees(data):
+    shape = data.draw(shapes(max_dims=2, min_side=1))
+    index = indices(data.draw, shape)
+    x = np.random.default_rng(0).normal(size=shape)
+    values = np.random.default_rng(1).normal(size=np.shape(x[index]))
+    assert np.allclose(Namespace(np).index_add(x, index, values), NUMPY.index_add(x, index, values))
 
 
 @given(

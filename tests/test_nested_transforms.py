@@ -21,6 +21,9 @@ def test_an_inner_transform_does_not_confuse_its_variable_with_an_outer_one():
     assert tg.jvp(lambda x: x * tg.jvp(lambda y: x + y, (1.0,), (1.0,))[1], (2.0,), (1.0,)) == (2.0, 1.0)
     assert tg.grad(lambda x: x * tg.grad(lambda y: y**3)(x))(2.0) == 36.0
     assert tg.grad(lambda x: tg.vjp(lambda y: x * y, x)[1](x)[0])(3.0) == 6.0
+    assert tg.grad(lambda x: tg.vjp(lambda y: y * y, x)[0])(3.0) == 6.0  # through the value
+    assert tg.grad(lambda x: tg.jvp(lambda y: y * y, (x,), (1.0,))[0])(3.0) == 6.0
+    assert tg.grad(lambda x: tg.value_and_grad(lambda y: y * y)(x)[0])(3.0) == 6.0
 
 
 @pytest.mark.parametrize("n", range(6))

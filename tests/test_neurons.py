@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.backward import cotangents
+from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.graph import EVERYTHING, recording
 from tinygrad_mlp.tensors.value import neurons
 
 INDEX = st.integers(0, 7)
@@ -71,6 +73,32 @@ def test_a_neuron_may_feed_another_of_the_same_tuples(feeds):
     expected = cotangents(y * 1.0)
     (y * 1.0).backward()
     assert (a.grad, b.grad) == (expected[a], expected[b])
+
+
+@pytest.mark.parametrize("rectify", [False, True])
+def test_neurons_obey_the_recording_mode(rectify):
+    rows, values = [((tg.Value(2.0), tg.Value(-3.0)), tg.Value(1.0))], (tg.Value(5.0), 4.0)
+    with tg.no_grad():
+        (y,) = neurons(rows, values, rectify)
+        assert (y.data, y.op, y.requires_grad) == (0.0 if rectify else -1.0, None, False)
+    with recording(EVERYTHING):
+        (z,) = neurons(rows, values, rectify)
+    with tg.sources():
+        (s,) = neurons(rows, values, rectify)
+    assert s.source.startswith(__file__)
+    assert (z.op, s.op) == ((tg.relu, tg.relu) if rectify else (tg.affine, tg.affine))
+    with pytest.raises(ShapeError, match="2 values for 1 weights"):
+        neurons([((tg.Value(2.0),), tg.Value(1.0))], values)
+
+
+def test_neurons_of_constants_are_constants():
+    c = tg.Value(2.0).detach()
+    (y,) = neurons([((c, c), c)], (c, 1.0))
+    assert not y.requires_grad
+    (z,) = neurons([((tg.Value(3.0), c), c)], (c, 1.0))
+    z.backward()
+    assert z.inputs[0].grad == 2.0
+    assert c.grad is None
 
 
 def test_neurons_of_a_layer_match_the_op():

@@ -125,6 +125,8 @@ def test_losses(torch, reduction, data):
          lambda x: F.cross_entropy(x, T(t), reduction=reduction), z),
         (lambda x: tg.cross_entropy(x, labels, from_logits=False, reduction=reduction),
          lambda x: F.nll_loss(x.log(), T(labels), reduction=reduction), p + 0.1),
+        (lambda x: tg.cross_entropy(x, t, from_logits=False, reduction="none"),
+         lambda x: -(T(t) * x.log()).sum(dim=-1), p + 0.1),
         (lambda x: tg.binary_cross_entropy_with_logits(x, t, reduction=reduction),
          lambda x: F.binary_cross_entropy_with_logits(x, T(t), reduction=reduction), z),
         (lambda x: tg.binary_cross_entropy(x, t, reduction=reduction),

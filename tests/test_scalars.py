@@ -176,7 +176,7 @@ def run(starts, steps):
     for which, i, j in steps:
         y = BINARY[which](found[i % len(found)], found[j % len(found)])
         found.append(tg.tanh(y) if abs(y.item()) > 10 else y)
-    return sum(found[1:], start=found[0])
+    return found[-1] + sum(found[: len(starts)])  # the last result is reached first, by any path
 
 
 @given(starts=STARTS, steps=STEPS)

@@ -90,6 +90,10 @@ def test_results_are_plain(x):
     if type(x) in (float, int):
         assert (type(value), type(g)) == (float, float)
     assert getattr(x, "grad", None) is None
+    value, pullback = tg.vjp(lambda x: x**3, x)
+    assert type(value) not in NODES
+    assert type(pullback(value * 0 + 1)[0]) not in NODES
+    assert all(type(y) not in NODES for y in tg.jvp(lambda x: x**3, (x,), (x,)))
 
 
 def test_a_gradient_has_the_dtype_and_memory_of_its_own():
