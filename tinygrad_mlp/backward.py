@@ -297,6 +297,9 @@ UNSHARED = _unshared()
 # ------------------------------------------------------------------------------------ graphs that are floats throughout
 
 
+GROUP = object()  # on the search's stack: below it lies an n-ary node whose inputs are done
+
+
 class _FloatGraph:
     """A graph of floats, taken apart for one sweep: its order, its leaves and the gradients that these had.
 
@@ -319,7 +322,7 @@ class _FloatGraph:
         self.order.reverse()
 
     def _search(self, node: Any) -> None:
-        """Fill ``order``, inputs first: a node waits on the stack, under a None, until those are done."""
+        """Fill ``order``, inputs first: a node waits on the stack, under None or GROUP, until those are done."""
         stack: list[Any] = []
         kind, mark, groups = self.kind, self.mark, self.groups
         push, pop, out = stack.append, stack.pop, self.order.append
@@ -336,7 +339,7 @@ class _FloatGraph:
                     out(node)
                 else:
                     push(node)
-                    push(None)
+                    push(GROUP)
                     self._expand(node, push)
             else:
                 node._grad = mark
@@ -352,7 +355,9 @@ class _FloatGraph:
                 out(node)
             while stack:
                 node = pop()
-                if node is not None:
+                if node is GROUP:
+                    self._close(stack[-1])
+                elif node is not None:
                     break
                 out(pop())
             else:
@@ -364,15 +369,19 @@ class _FloatGraph:
         self.leaves.append(node)
 
     def _expand(self, node: Any, push: Any) -> None:
-        """Push the inputs of an n-ary node; neurons share their tuples of weights and of inputs: each opens once."""
+        """Push the inputs of an n-ary node. Neurons share tuples of weights and of values: what is closed is done."""
         for group in node.a if node.op is affine else (node.a,):
             if id(group) not in self.groups:
-                nodes = [x for x in group if type(x) is self.kind]
-                for x in nodes:
-                    push(x)
-                self.groups[id(group)] = len(nodes) == len(group)
+                for x in group:
+                    if type(x) is self.kind:
+                        push(x)
         if type(node.b) is self.kind:
             push(node.b)
+
+    def _close(self, node: Any) -> None:
+        """Remember the groups of a node whose inputs are done, and whether all in a group are nodes."""
+        for group in node.a if node.op is affine else (node.a,):
+            self.groups[id(group)] = all(type(x) is self.kind for x in group)
 
     def restore(self) -> None:
         """Give the leaves back the gradients that they had."""
