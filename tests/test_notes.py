@@ -268,7 +268,7 @@ def test_the_diagrams_state_the_right_number_of_parameters(paths):
 
 def test_without_matplotlib_a_clear_error_comes_before_anything_is_written(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install pip install matplotlib"):
+    with pytest.raises(MissingDependencyError, match="pip install matplotlib"):
         notes.figures(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
