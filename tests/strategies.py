@@ -14,7 +14,7 @@ from tinygrad_mlp.table import OPS, Op
 ROWS = {name: op for name, op in OPS.items() if op.__module__.startswith("tinygrad_mlp.ops")}
 SMOOTH = {name: op for name, op in ROWS.items() if op.differentiable}
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, -2.0, 1000.0, -1000.0, np.inf, -np.inf, np.nan)
-FEW = settings(max_examples=max(5, settings.default.max_examples // 5))  # for what random inputs vary little
+FEW = settings(max_examples=max(5, settings.default.max_examples // 10))  # for what random inputs vary little
 
 Shape = tuple[int, ...]
 
