@@ -220,3 +220,12 @@ def test_an_exception_in_an_op_leaves_no_trace(kind):
     assert mode() == GRADIENTS
     y.backward()
     assert float(x.grad) == 4.0
+
+
+def test_no_grad_decorates_without_parentheses_too():
+    @tg.no_grad
+    def double(x):
+        return x * 2.0
+
+    assert not double(tg.Tensor([1.0])).requires_grad
+    assert (tg.Tensor([1.0]) * 2.0).requires_grad

@@ -463,3 +463,16 @@ def test_an_error_says_what_where_and_what_to_do(call, error, message):
     with pytest.raises(error, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_with_forward_is_called_as_in_pytorch():
+    class Twice(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    class Nothing(nn.Module):
+        pass
+
+    assert Twice()(3.0) == 6.0
+    with pytest.raises(UnsupportedError, match="define __call__"):
+        Nothing()(3.0)

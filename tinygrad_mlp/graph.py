@@ -60,7 +60,11 @@ class recording(ContextDecorator):  # noqa: N801  (used as a word: `with recordi
 
 
 class no_grad(recording):  # noqa: N801  (PyTorch's name)
-    """Record nothing inside a ``with tg.no_grad():`` block, or a function decorated with ``@tg.no_grad()``."""
+    """Record nothing inside ``with tg.no_grad():``, or in a function under ``@tg.no_grad()`` or ``@tg.no_grad``."""
+
+    def __new__(cls, function: Any = None) -> Any:
+        """Return a context, or the function decorated without parentheses."""
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self) -> None:
         """Take no argument."""

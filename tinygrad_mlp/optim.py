@@ -121,7 +121,11 @@ class Optimizer:
             setattr(self, slot, values)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr:g})"
+        return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr:g}{self._options()})"
+
+    def _options(self) -> str:
+        """Return the options that are not at their defaults, as they were written."""
+        return ""
 
 
 class SGD(Optimizer):
@@ -177,6 +181,10 @@ class SGD(Optimizer):
             else:
                 p._data = updated(data, change)
             p.tick = now
+
+    def _options(self) -> str:
+        given = {"momentum": self.momentum, "nesterov": self.nesterov, "weight_decay": self.weight_decay}
+        return "".join(f", {name}={value}" for name, value in given.items() if value)
 
     def _direction(self, i: int, g: Any, data: Any) -> Any:
         """Return where parameter ``i`` moves: its gradient with decay and momentum."""

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.export import load_model
 from tinygrad_mlp.tensors import Tensor, Value
@@ -52,7 +54,8 @@ def _model_picture(path: str, kind: str | None) -> Picture:
         rows = Tensor([[0.0] * saved.model.sizes[0]], requires_grad=False, name="X")  # one row of average numbers
         output = saved.model(rows)
         output.name = "output"
-        return draw(output, "ops", title=f"{Path(path).name} for one row of zeros")
+        output.backward(np.eye(1, output.shape[1]), keep="all")
+        return draw(output, "ops", title=f"{Path(path).name} for one row of zeros, with the gradients of its first output")
     names: dict[str, Any] = {}
     if preprocessor is not None:
         names = {"inputs": preprocessor.input_names, "outputs": preprocessor.classes or (preprocessor.target.name,)}

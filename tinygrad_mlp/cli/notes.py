@@ -47,5 +47,7 @@ def show_table() -> bool:
 
 def show_mistakes() -> None:
     """Print the mistakes of the notes, each with the check that found it."""
-    print("\nMistakes of the notes, each found by the check named\n")
+    print(
+        "\nMistakes of the notes, each found by the check named (12 to 20 are slips that no check of a formula shows)\n"
+    )
     print(notes.format_mistakes(notes.mistakes()))

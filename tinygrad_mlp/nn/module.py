@@ -48,6 +48,17 @@ class Module:
 
     _training = True
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return ``forward(…)`` of a module that is written as in PyTorch; others define ``__call__`` themselves.
+
+        Raises:
+            UnsupportedError: The class defines neither.
+        """
+        forward = getattr(self, "forward", None)
+        if forward is None:
+            raise UnsupportedError(f"{type(self).__name__} cannot be called: define __call__(self, x), or forward")
+        return forward(*args, **kwargs)
+
     def members(self) -> Iterator[tuple[str, Any]]:
         """Yield the named attributes that are searched for parameters and modules; a subclass may rename them."""
         yield from vars(self).items()
