@@ -55,7 +55,7 @@ def _model_picture(path: str, kind: str | None) -> Picture:
         output = saved.model(rows)
         output.name = "output"
         output.backward(np.eye(1, output.shape[1]), keep="all")
-        return draw(output, "ops", title=f"{Path(path).name} for one row of zeros, with the gradients of its first output")
+        return draw(output, "ops", title=f"{Path(path).name} for one row of zeros, gradients of its first output")
     names: dict[str, Any] = {}
     if preprocessor is not None:
         names = {"inputs": preprocessor.input_names, "outputs": preprocessor.classes or (preprocessor.target.name,)}
