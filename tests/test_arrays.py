@@ -13,6 +13,12 @@ from tinygrad_mlp.errors import DTypeError
 DTYPES = [np.float16, np.float32, np.float64, np.longdouble, np.int64]
 
 
+@pytest.mark.parametrize(("shape", "other"), [((70, 1), (70, 71)), ((70, 71), (71,)), ((1,), (5000,)), ((), (5000,))])
+def test_where_broadcasts_its_condition(rng, shape, other):
+    condition, x = np.asarray(rng.random(shape) < 0.5), rng.normal(size=other)
+    assert np.array_equal(NUMPY.where(condition, x, 0.0), np.where(condition, x, 0.0))
+
+
 def layouts(x):
     """The same numbers, laid out in memory in other ways."""
     wide = np.repeat(x, 2, axis=-1)[..., ::2]

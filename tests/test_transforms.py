@@ -136,6 +136,8 @@ def test_an_unused_argument_has_zero_gradient():
     assert np.array_equal(tg.grad(lambda a: (a > 0).sum() * 1.0)(A), np.zeros_like(A))
     assert tg.jvp(lambda _a: 3.0, (2.0,), (1.0,)) == (3.0, 0.0)
     assert np.array_equal(tg.jacobian(lambda _a: np.ones(2))(A), np.zeros((2, 2, 3)))
+    assert type(tg.jacobian(lambda _a: 3.0)(2.0)) is float
+    assert tg.jacobian(lambda _a: np.ones(2))(2.0).shape == (2,)
     assert np.array_equal(tg.hessian(lambda a: a.sum())(A), np.zeros((2, 3, 2, 3)))
     assert np.array_equal(tg.hvp(lambda a: a.sum(), A, A), np.zeros_like(A))
 
