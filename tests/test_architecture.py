@@ -36,7 +36,7 @@ FLOORS = {
 ORDER = {
     "ops": (
         "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special",
-        "reductions", "linalg", "indexing", "activations", "normalizing", "losses", "random",
+        "reductions", "linalg", "indexing", "arranging", "activations", "normalizing", "losses", "random",
     ),
 }  # fmt: skip
 CORE = {PACKAGE, "numpy", "graphviz", *sys.stdlib_module_names}

@@ -48,12 +48,18 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.amax: ops.max, np.amin: ops.min, np.argmax: ops.argmax, np.argmin: ops.argmin, np.astype: ops.astype,
-    np.broadcast_to: ops.broadcast_to, np.clip: ops.clip, np.concatenate: ops.concatenate, np.copy: ops.identity,
-    np.expand_dims: ops.expand_dims, np.max: ops.max, np.mean: ops.mean, np.min: ops.min,
-    np.nan_to_num: ops.nan_to_num, np.reshape: ops.reshape, np.sinc: ops.sinc, np.squeeze: ops.squeeze,
-    np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.transpose: ops.transpose, np.var: ops.var,
-    np.where: ops.where,
+    np.amax: ops.max, np.amin: ops.min, np.append: ops.append, np.argmax: ops.argmax, np.argmin: ops.argmin,
+    np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
+    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.broadcast_to: ops.broadcast_to,
+    np.clip: ops.clip, np.column_stack: ops.column_stack, np.concatenate: ops.concatenate, np.copy: ops.identity,
+    np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff, np.dsplit: ops.dsplit, np.dstack: ops.dstack,
+    np.expand_dims: ops.expand_dims, np.flip: ops.flip, np.hsplit: ops.hsplit, np.hstack: ops.hstack, np.max: ops.max,
+    np.mean: ops.mean, np.meshgrid: ops.meshgrid, np.min: ops.min, np.moveaxis: ops.moveaxis,
+    np.nan_to_num: ops.nan_to_num, np.pad: ops.pad, np.ravel: ops.ravel, np.repeat: ops.repeat,
+    np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90, np.sinc: ops.sinc, np.split: ops.split,
+    np.squeeze: ops.squeeze, np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.tile: ops.tile,
+    np.trace: ops.trace, np.transpose: ops.transpose, np.tril: ops.tril, np.triu: ops.triu, np.var: ops.var,
+    np.vsplit: ops.vsplit, np.vstack: ops.vstack, np.where: ops.where,
 }  # fmt: skip
 
 ON_SHAPES = frozenset({
@@ -118,7 +124,21 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
     op = FUNCTIONS.get(func)
     if op is None:
         raise UnsupportedError(f"{name} of a {kind} is not recorded here; use .data for the numbers alone")
-    return numpy_call(name, func, op, args, kwargs)
+    return (numpy_call if isinstance(op, Op) else _composed_call)(name, func, op, args, kwargs)
+
+
+def _composed_call(name: str, func: Any, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a function composed of ops, which has NumPy's signature, gives for NumPy's arguments."""
+    given = {key: value for key, value in kwargs.items() if value is not np._NoValue}
+    first = (_signature(func) or ("",))[0]
+    if not args and first in given:
+        args = (given.pop(first),)
+    code = f.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for key in given:
+        if key not in known:
+            raise UnsupportedError(f"{name}: {key}= is not supported here")
+    return f(*args, **given)
 
 
 def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
