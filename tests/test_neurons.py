@@ -111,3 +111,11 @@ def test_neurons_of_a_layer_match_the_op():
             assert math.isclose(y.data, z.data)
             found, expected = cotangents(y), cotangents(z)
             assert all(math.isclose(found[x], expected[x]) for x in (*weights, *xs, bias))
+
+
+def test_neurons_whose_bias_is_constant_leave_the_others_their_weights():
+    rows = [((tg.Value(1.0),), tg.Value(0.0).detach()), ((tg.Value(10.0),), tg.Value(0.5)), ((tg.Value(3.0),), 1.0)]
+    outputs = neurons(rows, (2.0,))
+    assert [node.data for node in outputs] == [2.0, 20.5, 7.0]
+    outputs[1].backward()
+    assert [rows[0][0][0].grad, rows[1][0][0].grad] == [None, 2.0]

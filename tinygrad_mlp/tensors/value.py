@@ -241,21 +241,23 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     >>> neurons([((Value(2.0), Value(3.0)), Value(1.0))], (10.0, 100.0))
     [Value(data=321.0, grad=None)]
     """
-    now, n = clock[0], len(values)
+    now, n, first = clock[0], len(values), 0
+    recording = mode() == GRADIENTS
     nodes = []
     xs = [x._data if type(x) is Value else x for x in values]
     try:
-        ws = iter([w._data for weights, _ in rows for w in weights])
-        starts = [b._data if mode() == GRADIENTS and b.requires_grad else None for _, b in rows]
+        ws = [w._data for weights, _ in rows for w in weights]
+        starts = [b._data if recording and b.requires_grad else None for _, b in rows]
     except AttributeError:  # a number among the parameters: the op sorts it out
-        starts = [None] * len(rows)
+        ws, starts = [], [None] * len(rows)
     for (weights, bias), start in zip(rows, starts, strict=True):
         if len(weights) != n:
             raise ShapeError(f"neurons: {n} values for {len(weights)} weights")
         try:
-            y = sum(map(mul, xs, ws), start) if type(start) is float else None
+            y = sum(map(mul, xs, ws[first : first + n]), start) if type(start) is float else None
         except TypeError:  # the op says what is no number
             y = None
+        first += n
         if type(y) is not float:  # nothing is recorded, or tensors are among the values
             node = affine([*weights, *values, bias])
             nodes.append(relu(node) if rectify else node)
@@ -268,9 +270,7 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
         node.tick = now
         node.a = (weights, values)
         node.b = bias
-        if rectify:
-            node = _made(relu, y if y > 0 or y != y else 0.0, node, None)
-        nodes.append(node)
+        nodes.append(_made(relu, y if y > 0 or y != y else 0.0, node, None) if rectify else node)
     return nodes
 
 
