@@ -241,27 +241,16 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     >>> neurons([((Value(2.0), Value(3.0)), Value(1.0))], (10.0, 100.0))
     [Value(data=321.0, grad=None)]
     """
-    now, n, first = clock[0], len(values), 0
-    recording = mode() == GRADIENTS
-    nodes = []
-    xs = [x._data if type(x) is Value else x for x in values]
-    try:
-        ws = [w._data for weights, _ in rows for w in weights]
-        starts = [b._data if recording and b.requires_grad else None for _, b in rows]
-    except AttributeError:  # a number among the parameters: the op sorts it out
-        ws, starts = [], [None] * len(rows)
-    for (weights, bias), start in zip(rows, starts, strict=True):
+    n, now = len(values), clock[0]
+    for weights, _ in rows:
         if len(weights) != n:
             raise ShapeError(f"neurons: {n} values for {len(weights)} weights")
-        try:
-            y = sum(map(mul, xs, ws[first : first + n]), start) if type(start) is float else None
-        except TypeError:  # the op says what is no number
-            y = None
-        first += n
-        if type(y) is not float:  # nothing is recorded, or tensors are among the values
-            node = affine([*weights, *values, bias])
-            nodes.append(relu(node) if rectify else node)
-            continue
+    sums = _sums(rows, values)
+    if sums is None:
+        nodes = [affine([*weights, *values, bias]) for weights, bias in rows]
+        return [relu(node) for node in nodes] if rectify else nodes
+    nodes = []
+    for (weights, bias), y in zip(rows, sums, strict=True):
         node = new(Value)
         node._data = y
         node._grad = node.meta = None
@@ -270,8 +259,32 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
         node.tick = now
         node.a = (weights, values)
         node.b = bias
-        nodes.append(_made(relu, y if y > 0 or y != y else 0.0, node, None) if rectify else node)
+        if rectify:
+            total = node
+            node = new(Value)
+            node._data = y if y > 0 or y != y else 0.0
+            node._grad = node.meta = node.b = None
+            node.op = relu
+            node.requires_grad = True
+            node.tick = now
+            node.a = total
+        nodes.append(node)
     return nodes
+
+
+def _sums(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]) -> list[float] | None:
+    """Return what the neurons sum, if all is floats and every bias is recorded; else None, and the op sorts it out."""
+    if mode() != GRADIENTS:
+        return None
+    n = len(values)
+    try:
+        xs = [x._data if type(x) is Value else x for x in values]
+        ws = [w._data for weights, _ in rows for w in weights]
+        starts = [bias._data for _, bias in rows if bias.requires_grad]
+        sums = [sum(map(mul, xs, ws[i * n : i * n + n]), start) for i, start in enumerate(starts)]
+    except (AttributeError, TypeError):  # a number among the parameters, a tensor or a text among the values
+        return None
+    return sums if len(sums) == len(rows) and all(type(y) is float for y in sums) else None
 
 
 def _number(x: Any) -> float:
