@@ -241,11 +241,12 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     >>> neurons([((Value(2.0), Value(3.0)), Value(1.0))], (10.0, 100.0))
     [Value(data=321.0, grad=None)]
     """
-    n, now = len(values), clock[0]
-    for weights, _ in rows:
-        if len(weights) != n:
-            raise ShapeError(f"neurons: {n} values for {len(weights)} weights")
-    sums = _sums(rows, values)
+    now = clock[0]
+    groups: list[tuple[Any, ...]] = [weights for weights, _ in rows]
+    wrong = set(map(len, groups)) - {len(values)}
+    if wrong:
+        raise ShapeError(f"neurons: {len(values)} values for {wrong.pop()} weights")
+    sums = _sums(groups, [bias for _, bias in rows], values)
     if sums is None:
         nodes = [affine([*weights, *values, bias]) for weights, bias in rows]
         return [relu(node) for node in nodes] if rectify else nodes
@@ -272,19 +273,19 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     return nodes
 
 
-def _sums(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]) -> list[float] | None:
+def _sums(groups: list[tuple[Any, ...]], biases: list[Any], values: tuple[Any, ...]) -> list[float] | None:
     """Return what the neurons sum, if all is floats and every bias is recorded; else None, and the op sorts it out."""
     if mode() != GRADIENTS:
         return None
     n = len(values)
     try:
         xs = [x._data if type(x) is Value else x for x in values]
-        ws = [w._data for weights, _ in rows for w in weights]
-        starts = [bias._data for _, bias in rows if bias.requires_grad]
+        starts = [bias._data for bias in biases if bias.requires_grad]
+        ws = [w._data for weights in groups for w in weights]  # one list for all: slices of it cost less than lists
         sums = [sum(map(mul, xs, ws[i * n : i * n + n]), start) for i, start in enumerate(starts)]
     except (AttributeError, TypeError):  # a number among the parameters, a tensor or a text among the values
         return None
-    return sums if len(sums) == len(rows) and all(type(y) is float for y in sums) else None
+    return sums if len(starts) == len(groups) and set(map(type, sums)) <= {float} else None
 
 
 def _number(x: Any) -> float:
