@@ -7,6 +7,7 @@ gradient.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ def adam(
 # --------------------------------------------------------------------------------------------------------- optimizers
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimizers share: parameters, a learning rate, and state with one entry a parameter.
 
     Attributes:
@@ -78,9 +79,9 @@ class Optimizer:
         for p in self.params:
             p._grad = None
 
+    @abstractmethod
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of what it remembers: the number of steps, the learning rate, and ``slot.i`` of parameter i."""

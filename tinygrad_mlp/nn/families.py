@@ -6,6 +6,7 @@ member, at unit dispersion: the T - Y with which back-propagation begins. Source
 *Generalized Linear Models*, 2nd ed. 1989, sections 2.2 and 2.5.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from tinygrad_mlp.ops.losses import reduce
 ndarray = np.ndarray
 
 
-class Family:
+class Family(ABC):
     """One member of the family; ``eta`` is the linear predictor, shape (…, units), on numbers, arrays or nodes.
 
     Attributes:
@@ -41,17 +42,17 @@ class Family:
     unit = ""
     classifies = False
 
+    @abstractmethod
     def mean(self, eta: Any) -> Any:
         """Return the mean of the target, the inverse canonical link of ``eta``."""
-        raise NotImplementedError
 
-    def link(self, mu: Any) -> Any:
-        """Return a linear predictor with mean ``mu``: the canonical link."""
-        raise NotImplementedError
+    def link(self, mu: Any) -> Any:  # noqa: ARG002  (what a family that has one implements)
+        """Return a linear predictor with mean ``mu``: the canonical link; a network never asks for it."""
+        raise UnsupportedError(f"{type(self).__name__} defines no link(mu), the inverse of its mean")
 
+    @abstractmethod
     def negative_log_likelihood(self, eta: Any, t: Any, reduction: str) -> Any:
         """Return the loss of targets in the form of ``eta``."""
-        raise NotImplementedError
 
     def log_likelihood(self, eta: Any, t: Any) -> Any:
         """Return the log-likelihood of each target, up to terms without ``eta``.

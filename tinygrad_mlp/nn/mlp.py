@@ -21,11 +21,9 @@ class MLP(Module):
     Args:
         sizes: Numbers of inputs, hidden units of each layer, and outputs: [2, 3, 3] has one hidden layer of 3.
         activation: The hidden units: "sigmoid", "tanh", "relu", "leaky_relu", "maxout", "radial_basis", "softplus",
-            "linear", or a
-            function; a list of them, one a hidden layer.
+            "linear", or a function; a list of them, one a hidden layer.
         output: The output unit: "linear" (Gaussian), "logistic" (Bernoulli), "softmax" (multinomial), "exponential"
-            (Poisson), or a
-            ``Family``.
+            (Poisson), or a ``Family``.
         rng: A seed or a ``numpy.random.Generator``, for the initial weights and for dropout.
         dropout: Probability with which a hidden unit is dropped in training.
         dtype: Of the parameters.
