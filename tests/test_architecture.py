@@ -35,13 +35,14 @@ FLOORS = {
 # Inside these packages imports go leftward in the order listed; inside the others they must not go round in circles.
 ORDER = {
     "ops": (
-        "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special",
-        "reductions", "linalg", "indexing", "arranging", "activations", "normalizing", "losses", "random",
+        "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special", "indexing", "reductions",
+        "linalg", "arranging", "padding", "sorting", "cumulative", "products", "matrices", "norms", "activations",
+        "normalizing", "losses", "random",
     ),
 }  # fmt: skip
 CORE = {PACKAGE, "numpy", "graphviz", *sys.stdlib_module_names}
 # Of the engine a fifth is the sweep over floats, the short paths of a call and NumPy's protocols: speed and safety.
-FILE_CAP, FUNCTION_CAP, ENGINE_CAP = 400, 40, 2200
+FILE_CAP, FUNCTION_CAP, ENGINE_CAP = 400, 40, 2300
 ENGINE = {0, 1, 2, 3, 5, 6, 7}
 ENGINE_ROOMS = [name for name, floor in FLOORS.items() if floor in ENGINE][:8]
 

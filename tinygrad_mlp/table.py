@@ -73,10 +73,18 @@ class Op:
         scalars: the forward rule also runs on Python floats.
         view: the result may share its operand's memory.
         random: the result depends on a generator among the params; its node keeps the op also where no gradient flows.
+        analytic: the forward rule also runs on complex arrays and is complex differentiable there (complex step).
         domain: an interval in which the op is smooth and its numbers are harmless, for tests.
+        defined: where the op is defined, in LaTeX, as ``x > 0``; empty for all real numbers.
+        kinks: what the derivative is where there is none, or no finite one, as ``0 at 0``; a sentence's end.
         vjps, joint_vjp, argnum_vjp, jvps: the derivatives; see ``defvjp``, ``defvjps``, ``defvjp_argnum``, ``defjvp``.
         reads: per operand that wants a gradient, whether its rule reads the values of each operand.
     """
+
+    vjps: tuple[Rule | None, ...] = ()
+    joint_vjp: Rule | None = None
+    argnum_vjp: Rule | None = None
+    jvps: tuple[Rule | None, ...] = ()
 
     def __init__(
         self,
@@ -91,7 +99,10 @@ class Op:
         view: bool = False,
         random: bool = False,
         differentiable: bool = True,
+        analytic: bool = False,
         domain: tuple[float, float] = (-2.0, 2.0),
+        defined: str = "",
+        kinks: str = "",
         explain: Callable[..., str] | None = None,
     ) -> None:
         """Make a row of ``forward``; ``primitive`` does so and enters it in the table."""
@@ -108,14 +119,13 @@ class Op:
         self.view = view
         self.random = random
         self.differentiable = differentiable
+        self.analytic = analytic
         self.domain = domain
+        self.defined = defined
+        self.kinks = kinks
         self.explain = explain
         self.operands, self.param_names, self.positional = _signature(forward)
         self.arity = None if self.operands is VARIADIC else len(self.operands)
-        self.vjps: tuple[Rule | None, ...] = ()
-        self.joint_vjp: Rule | None = None
-        self.argnum_vjp: Rule | None = None
-        self.jvps: tuple[Rule | None, ...] = ()
         self.reads: tuple[tuple[bool, ...], ...] = ((True,) * (self.arity or 1),) * (self.arity or 1)
 
     def __repr__(self) -> str:
@@ -448,8 +458,8 @@ def primitive(forward: Rule | None = None, **properties: Any) -> Any:
 
     Args:
         forward: ``forward(xp, *operands, **params)``.
-        **properties: symbol, latex, elementwise, linear, scalars, saves, view, random, differentiable, domain, explain;
-            see ``Op``.
+        **properties: symbol, latex, elementwise, linear, scalars, saves, view, random, differentiable, analytic,
+            domain, defined, kinks, explain; see ``Op``.
 
     >>> @primitive(symbol="³", elementwise=True)
     ... def cube(xp, x):

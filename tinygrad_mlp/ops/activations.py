@@ -4,14 +4,12 @@ import math
 from typing import Any
 
 from tinygrad_mlp import scalars
-from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
-from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.comparison import minimum
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, multiply, negative, square, where
 from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.reductions import spread, sum
-from tinygrad_mlp.ops.shaping import normal_axis
+from tinygrad_mlp.ops.shaping import as_array, normal_axis
 from tinygrad_mlp.ops.special import erf
 from tinygrad_mlp.ops.trigonometry import tanh
 from tinygrad_mlp.table import defvjp, primitive
@@ -268,7 +266,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     Raises:
         ShapeError: The axis has an odd length.
     """
-    x = x if type(x) in NODES else as_payload(x)
+    x = as_array(x)
     length = x.shape[normal_axis(axis, len(x.shape))]
     if length % 2:
         raise ShapeError(f"glu: axis {axis} of shape {tuple(x.shape)} has length {length}; it must be even")

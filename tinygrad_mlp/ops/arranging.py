@@ -6,31 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
-from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.comparison import not_equal
 from tinygrad_mlp.ops.elementwise import identity, subtract, where
 from tinygrad_mlp.ops.indexing import getitem, scatter
 from tinygrad_mlp.ops.reductions import sum
 from tinygrad_mlp.ops.shaping import (
+    as_array,
     broadcast_to,
     concatenate,
     expand_dims,
     normal_axis,
     reshape,
-    stack,
     transpose,
 )
 
 Axes = int | Sequence[int]
-
-
-def _array(x: Any) -> Any:
-    """Return ``x`` with a shape: lists become arrays, a Value a tensor without axes."""
-    if type(x) in NODES:
-        return x if type(x._data) is not float else stack([x])[0]
-    return np.asarray(as_payload(x)) if isinstance(x, float | int | list | tuple) else as_payload(x)
 
 
 def _along(x: Any, axis: int, part: Any) -> Any:
@@ -43,12 +34,12 @@ def _along(x: Any, axis: int, part: Any) -> Any:
 
 def ravel(x: Any) -> Any:
     """Return the elements of ``x`` along one axis, in C order."""
-    return reshape(_array(x), shape=(-1,))
+    return reshape(as_array(x), shape=(-1,))
 
 
 def moveaxis(x: Any, source: Axes, destination: Axes) -> Any:
     """Return ``x`` with the axes ``source`` at the places ``destination``; the others keep their order."""
-    x = _array(x)
+    x = as_array(x)
     ndim = len(x.shape)
     starts, ends = (
         [normal_axis(a, ndim) for a in ((axes,) if isinstance(axes, int) else axes)] for axes in (source, destination)
@@ -63,7 +54,7 @@ def moveaxis(x: Any, source: Axes, destination: Axes) -> Any:
 
 def flip(x: Any, axis: Axes | None = None) -> Any:
     """Return ``x`` in reverse order along ``axis`` (all axes by default)."""
-    x = _array(x)
+    x = as_array(x)
     ndim = len(x.shape)
     axes = range(ndim) if axis is None else [normal_axis(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
     return getitem(x, index=tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(ndim)))
@@ -71,7 +62,7 @@ def flip(x: Any, axis: Axes | None = None) -> Any:
 
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Return ``x`` turned by ``k`` quarter turns in the plane of two axes, from the first towards the second."""
-    x = _array(x)
+    x = as_array(x)
     first, second = (normal_axis(a, len(x.shape)) for a in axes)
     if first == second:
         raise ShapeError(f"rot90: axes {axes} must be two different axes")
@@ -86,7 +77,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
     """Return ``x`` with its elements moved on by ``shift`` places along ``axis``, the last ones back to the front."""
-    x = _array(x)
+    x = as_array(x)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape=tuple(x.shape))
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
@@ -104,7 +95,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Return ``x`` with each element along ``axis`` repeated; ``repeats`` is a number, or one for each element."""
-    x = _array(x)
+    x = as_array(x)
     if axis is None:
         x, axis = ravel(x), 0
     n = x.shape[normal_axis(axis, len(x.shape))]
@@ -113,7 +104,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
 def tile(x: Any, reps: Axes) -> Any:
     """Return ``x`` put side by side ``reps`` times along each axis."""
-    x = _array(x)
+    x = as_array(x)
     counts = (reps,) if isinstance(reps, int) else tuple(reps)
     ndim = len(counts) if len(counts) > len(x.shape) else len(x.shape)
     counts = (1,) * (ndim - len(counts)) + counts
@@ -150,7 +141,7 @@ def meshgrid(*xs: Any, indexing: str = "xy") -> list[Any]:
 
 def atleast_1d(x: Any) -> Any:
     """Return ``x`` with one axis at least."""
-    x = _array(x)
+    x = as_array(x)
     return x if x.shape else reshape(x, shape=(1,))
 
 
@@ -162,7 +153,7 @@ def atleast_2d(x: Any) -> Any:
 
 def atleast_3d(x: Any) -> Any:
     """Return ``x`` with three axes at least; a new last one for a matrix."""
-    x = _array(x)
+    x = as_array(x)
     if len(x.shape) < 2:
         return reshape(x, shape=(1, -1, 1))
     return x if len(x.shape) > 2 else expand_dims(x, axis=-1)
@@ -194,12 +185,12 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
     """Return ``x`` with ``values`` after it along ``axis``; both flattened if it is None."""
     if axis is None:
         return concatenate([ravel(x), ravel(values)], axis=0)
-    return concatenate([_array(x), _array(values)], axis=axis)
+    return concatenate([as_array(x), as_array(values)], axis=axis)
 
 
 def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     """Return the parts of ``x`` along ``axis``: a number of parts, of nearly equal length, or cut at given places."""
-    x = _array(x)
+    x = as_array(x)
     n = x.shape[normal_axis(axis, len(x.shape))]
     if isinstance(sections, int):
         lengths = [len(piece) for piece in np.array_split(np.arange(n), sections)]
@@ -215,7 +206,7 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     Raises:
         ShapeError: The length is no multiple of the number of parts.
     """
-    x = _array(x)
+    x = as_array(x)
     n = x.shape[normal_axis(axis, len(x.shape))]
     if isinstance(sections, int) and (sections <= 0 or n % sections):
         raise ShapeError(f"split: length {n} of axis {axis} cannot be split into {sections} equal parts")
@@ -224,7 +215,7 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
 
 def hsplit(x: Any, sections: Any) -> list[Any]:
     """Return the parts of ``x`` along its second axis, of a 1-d array along its only one."""
-    return split(x, sections, 0 if len(_array(x).shape) == 1 else 1)
+    return split(x, sections, 0 if len(as_array(x).shape) == 1 else 1)
 
 
 def vsplit(x: Any, sections: Any) -> list[Any]:
@@ -239,7 +230,7 @@ def dsplit(x: Any, sections: Any) -> list[Any]:
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """Return the slices of ``x`` along ``axis``, which is gone from them."""
-    x = _array(x)
+    x = as_array(x)
     return tuple(_along(x, axis, i) for i in range(x.shape[normal_axis(axis, len(x.shape))]))
 
 
@@ -257,7 +248,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def diag(x: Any, k: int = 0) -> Any:
     """Return the k-th diagonal of a matrix, or the matrix whose k-th diagonal is the 1-d ``x``."""
-    x = _array(x)
+    x = as_array(x)
     if len(x.shape) == 2:
         return diagonal(x, k)
     if len(x.shape) != 1:
@@ -280,19 +271,19 @@ def _triangle(x: Any, k: int) -> Any:
 
 def tril(x: Any, k: int = 0) -> Any:
     """Return ``x`` with zeros above the k-th diagonal of its last two axes."""
-    x = _array(x)
+    x = as_array(x)
     return where(_triangle(x, k), x, 0.0)
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """Return ``x`` with zeros below the k-th diagonal of its last two axes."""
-    x = _array(x)
+    x = as_array(x)
     return where(_triangle(x, k - 1), 0.0, x)
 
 
 def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
     """Return the n-th differences of neighbours along ``axis``."""
-    x = _array(x)
+    x = as_array(x)
     if n < 0:
         raise UnsupportedError(f"diff: n is {n}; it must not be negative")
     step = not_equal if getattr(x, "dtype", None) == np.dtype(bool) else subtract
@@ -310,7 +301,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
         mode: "constant", "edge", "reflect", "symmetric" or "wrap", as NumPy's.
         constant_values: what "constant" puts there; one number.
     """
-    x = _array(x)
+    x = as_array(x)
     if mode == "constant":
         places = np.pad(np.arange(x.size).reshape(x.shape), pad_width, constant_values=-1)
         if np.ndim(constant_values):

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import ShapeError
-from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.comparison import maximum
 from tinygrad_mlp.ops.elementwise import abs, add, divide, multiply, power, square, where
 from tinygrad_mlp.ops.reductions import max, mean, spread, sum, var
+from tinygrad_mlp.ops.shaping import as_array
 from tinygrad_mlp.ops.special import rsqrt
 from tinygrad_mlp.table import defvjp, primitive
 
@@ -92,7 +91,7 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
 
 def _last_axes(name: str, x: Any, normalized_shape: Sequence[int]) -> tuple[int, ...]:
     """Return the last axes of ``x``, which must have the lengths given."""
-    shape = tuple((x if type(x) in NODES else as_payload(x)).shape)
+    shape = tuple(as_array(x).shape)
     lengths = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not lengths or shape[-len(lengths) :] != lengths:
         raise ShapeError(f"{name}: the last axes of shape {shape} are not {lengths}")

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError
-from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.table import NUMBERS, defvjp, defvjp_argnum, primitive
 
 Axes = int | Sequence[int]
 
@@ -170,3 +172,17 @@ def _stack_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int = 0) -> An
 
 
 defvjp_argnum(stack, _stack_vjp)
+
+
+def as_array(x: Any) -> Any:
+    """Return ``x`` with a shape: numbers and lists become arrays, a Value a tensor without axes.
+
+    Raises:
+        DTypeError: ``x`` is None, or nothing that can be computed with.
+    """
+    if type(x) in NODES:
+        return x if type(x._data) is not float else reshape(x, shape=())
+    x = as_payload(x)
+    if x is None:
+        raise DTypeError("None is no array: give numbers")
+    return np.asarray(x) if type(x) in NUMBERS or isinstance(x, np.generic) else x
