@@ -333,18 +333,17 @@ class _FloatGraph:
             elif a is None:
                 self._leaf(node)
             elif type(a) is tuple:
-                node._grad = mark
-                opened = node.op is affine and id(a[1]) in groups and id(a[0]) in groups
-                if opened and type(b) is kind and b._grad is mark:
-                    out(node)
-                else:
-                    push(node)
-                    push(GROUP)
-                    self._expand(node, push)
+                self._expand(node, push)
             else:
                 node._grad = mark
                 first = a if type(a) is kind and a._grad is not mark else None
                 second = b if type(b) is kind and b._grad is not mark else None
+                if first is not None and b is None and type(first.b) is tuple:
+                    weights, bias = first.b
+                    if id(first.a) in groups and id(weights) in groups and getattr(bias, "_grad", mark) is mark:
+                        first._grad = mark  # a unit over a neuron's sum all of whose inputs are done
+                        out(first)
+                        first = None
                 if first is not None or second is not None:
                     push(node)
                     push(None)
@@ -369,18 +368,22 @@ class _FloatGraph:
         self.leaves.append(node)
 
     def _expand(self, node: Any, push: Any) -> None:
-        """Push the inputs of an n-ary node. Neurons share tuples of weights and of values: what is closed is done."""
-        for group in node.a if node.op is affine else (node.a,):
+        """Push an n-ary node and its inputs. Neurons share tuples of weights and of values: what is closed is done."""
+        a, b = node.a, node.b
+        node._grad = self.mark
+        push(node)
+        push(GROUP)
+        for group in (a,) if b is None else (b[0], a):
             if id(group) not in self.groups:
                 for x in group:
                     if type(x) is self.kind:
                         push(x)
-        if type(node.b) is self.kind:
-            push(node.b)
+        if b is not None and type(b[1]) is self.kind:
+            push(b[1])
 
     def _close(self, node: Any) -> None:
         """Remember the groups of a node whose inputs are done, and whether all in a group are nodes."""
-        for group in node.a if node.op is affine else (node.a,):
+        for group in (node.a,) if node.b is None else (node.b[0], node.a):
             self.groups[id(group)] = all(type(x) is self.kind for x in group)
 
     def restore(self) -> None:
@@ -429,7 +432,7 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
         elif op is relu:
             if node._data > 0:
                 a._grad += g
-        elif op is affine and groups[id(a[0])]:
+        elif op is affine and groups[id(b[0])]:
             y = node._data
             if g or y - y:  # where y is finite so is every factor, and 0 times it adds nothing
                 _sweep_affine(a, b, g, kind, groups)
@@ -448,9 +451,9 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
                 x._grad += c
 
 
-def _sweep_affine(a: Any, bias: Any, g: float, kind: Any, groups: dict[int, bool]) -> None:
+def _sweep_affine(values: Any, row: Any, g: float, kind: Any, groups: dict[int, bool]) -> None:
     """Push ``g`` to the operands of one ``affine`` node whose weights are all nodes."""
-    weights, values = a
+    weights, bias = row
     if groups[id(values)]:
         for w, x in zip(weights, values, strict=True):
             w._grad += g * x._data

@@ -49,17 +49,17 @@ class Value(Operators):
     @property
     def inputs(self) -> tuple[Any, ...]:
         """The operands: Values, other nodes and raw constants; empty for a leaf."""
-        a = self.a
+        a, b = self.a, self.b
         if type(a) is tuple:
-            return (*a[0], *a[1], self.b) if self.op is affine else a
-        return () if a is None else (a,) if self.b is None else (a, self.b)
+            return a if b is None else (*b[0], *a, b[1])
+        return () if a is None else (a,) if b is None else (a, b)
 
     def set_inputs(self, inputs: tuple[Any, ...]) -> None:
-        """Take the operands of a new node: one or two in slots of their own, an affine's as two tuples and the bias."""
+        """Take the operands: one or two in slots of their own; an affine's values, and its weights with the bias."""
         self.a = self.b = None
         if self.op is affine:
-            weights, values, self.b = affine_inputs(inputs)
-            self.a = (weights, values)
+            weights, self.a, bias = affine_inputs(inputs)
+            self.b = (weights, bias)
         elif len(inputs) == 1 and inputs[0] is not None:
             self.a = inputs[0]
         elif len(inputs) == 2 and inputs[0] is not None and inputs[1] is not None:
@@ -251,15 +251,15 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
         nodes = [affine([*weights, *values, bias]) for weights, bias in rows]
         return [relu(node) for node in nodes] if rectify else nodes
     nodes = []
-    for (weights, bias), y in zip(rows, sums, strict=True):
+    for row, y in zip(rows, sums, strict=True):
         node = new(Value)
         node._data = y
         node._grad = node.meta = None
         node.op = affine
         node.requires_grad = True
         node.tick = now
-        node.a = (weights, values)
-        node.b = bias
+        node.a = values
+        node.b = row
         if rectify:
             total = node
             node = new(Value)
@@ -277,12 +277,11 @@ def _sums(groups: list[tuple[Any, ...]], biases: list[Any], values: tuple[Any, .
     """Return what the neurons sum, if all is floats and every bias is recorded; else None, and the op sorts it out."""
     if mode() != GRADIENTS:
         return None
-    n = len(values)
     try:
         xs = [x._data if type(x) is Value else x for x in values]
         starts = [bias._data for bias in biases if bias.requires_grad]
-        ws = [w._data for weights in groups for w in weights]  # one list for all: slices of it cost less than lists
-        sums = [sum(map(mul, xs, ws[i * n : i * n + n]), start) for i, start in enumerate(starts)]
+        ws = iter([w._data for weights in groups for w in weights])  # each sum takes the next n: slices cost more
+        sums = [sum(map(mul, xs, ws), start) for start in starts]
     except (AttributeError, TypeError):  # a number among the parameters, a tensor or a text among the values
         return None
     return sums if len(starts) == len(groups) and set(map(type, sums)) <= {float} else None
