@@ -15,7 +15,7 @@ from tinygrad_mlp.ops.trigonometry import tanh
 from tinygrad_mlp.table import defvjp, primitive
 
 
-@primitive(symbol="σ", latex=r"\sigma({0})", elementwise=True)
+@primitive(symbol="σ", latex=r"\sigma({0})", elementwise=True, analytic=True)
 def sigmoid(xp: Any, x: Any) -> Any:
     """Return the logistic function ``1 / (1 + exp(-x))``, without overflow.
 
@@ -32,7 +32,7 @@ def sigmoid(xp: Any, x: Any) -> Any:
 defvjp(sigmoid, lambda g, y, _x: g * (y * (1 - y)))
 
 
-@primitive(symbol="relu", latex=r"\operatorname{{relu}}({0})", elementwise=True)
+@primitive(symbol="relu", latex=r"\max(0, {0})", elementwise=True, kinks="0 at 0")
 def relu(xp: Any, x: Any) -> Any:
     """Return ``max(x, 0)``; the derivative at 0 is 0."""
     return xp.maximum(x, 0.0)
@@ -41,7 +41,12 @@ def relu(xp: Any, x: Any) -> Any:
 defvjp(relu, lambda g, y, _x: where(y > 0, g, 0.0))
 
 
-@primitive(symbol="leaky_relu", latex=r"\operatorname{{leaky\_relu}}({0})", elementwise=True)
+@primitive(
+    symbol="leaky_relu",
+    latex=r"\max(0, {0}) + {negative_slope} \min(0, {0})",
+    elementwise=True,
+    kinks="negative_slope at 0",
+)
 def leaky_relu(xp: Any, x: Any, /, negative_slope: float = 0.01) -> Any:
     """Return ``x`` where it is positive, else ``negative_slope * x``; the derivative at 0 is the slope."""
     return xp.where(x > 0, x, negative_slope * x)
@@ -59,7 +64,7 @@ def softplus(xp: Any, x: Any) -> Any:
 defvjp(softplus, lambda g, _y, x: g * sigmoid(x))
 
 
-@primitive(symbol="softmax", latex=r"\operatorname{{softmax}}({0})")
+@primitive(symbol="softmax", latex=r"\operatorname{{softmax}}({0})", analytic=True)
 def softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
     """Return ``exp(x) / sum(exp(x))`` along ``axis``; the maximum is subtracted before exp."""
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
@@ -69,7 +74,7 @@ def softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
 defvjp(softmax, lambda g, y, _x, axis=-1: y * (g - sum(g * y, axis=axis, keepdims=True)))
 
 
-@primitive(symbol="log_softmax", latex=r"\log\operatorname{{softmax}}({0})")
+@primitive(symbol="log_softmax", latex=r"\log\operatorname{{softmax}}({0})", analytic=True)
 def log_softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
     """Return ``log(softmax(x))`` along ``axis``, without the logarithm of a rounded zero."""
     z = x - xp.max(x, axis=axis, keepdims=True)
@@ -106,7 +111,7 @@ defvjp(softsign, lambda g, _y, x: divide(g, square(1 + abs(x))))
 # -------------------------------------------------------------------------------------------- pieces of straight lines
 
 
-@primitive(symbol="relu6", latex=r"\min(\max({0}, 0), 6)", elementwise=True)
+@primitive(symbol="relu6", latex=r"\min(\max({0}, 0), 6)", elementwise=True, kinks="0 at 0 and at 6")
 def relu6(xp: Any, x: Any) -> Any:
     """Return ``min(max(x, 0), 6)``; the derivative at 0 and at 6 is 0."""
     return xp.minimum(xp.maximum(x, 0.0), 6.0)
@@ -115,7 +120,7 @@ def relu6(xp: Any, x: Any) -> Any:
 defvjp(relu6, lambda g, y, _x: where((y > 0) & (y < 6), g, 0.0))
 
 
-@primitive(symbol="hardtanh", latex=r"\operatorname{{hardtanh}}({0})", elementwise=True)
+@primitive(symbol="hardtanh", latex=r"\min(\max({0}, {min_val}), {max_val})", elementwise=True, kinks="0 on the bounds")
 def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Return ``x`` held between ``min_val`` and ``max_val``; the derivative on the bounds is 0."""
     return xp.minimum(xp.maximum(x, min_val), max_val)
@@ -124,7 +129,12 @@ def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) ->
 defvjp(hardtanh, lambda g, _y, x, min_val=-1.0, max_val=1.0: where((x > min_val) & (x < max_val), g, 0.0))
 
 
-@primitive(symbol="hardsigmoid", latex=r"\operatorname{{hardsigmoid}}({0})", elementwise=True)
+@primitive(
+    symbol="hardsigmoid",
+    latex=r"\tfrac{{1}}{{6}} \min(\max({0} + 3, 0), 6)",
+    elementwise=True,
+    kinks="0 at -3 and at 3",
+)
 def hardsigmoid(xp: Any, x: Any) -> Any:
     """Return ``relu6(x + 3) / 6``; the derivative at -3 and at 3 is 0."""
     return relu6.forward(xp, x + 3) / 6
@@ -133,7 +143,12 @@ def hardsigmoid(xp: Any, x: Any) -> Any:
 defvjp(hardsigmoid, lambda g, _y, x: where((x > -3) & (x < 3), g / 6, 0.0))
 
 
-@primitive(symbol="hardswish", latex=r"\operatorname{{hardswish}}({0})", elementwise=True)
+@primitive(
+    symbol="hardswish",
+    latex=r"\tfrac{{1}}{{6}} {0} \min(\max({0} + 3, 0), 6)",
+    elementwise=True,
+    kinks="0 at -3 and 1 at 3",
+)
 def hardswish(xp: Any, x: Any) -> Any:
     """Return ``x * relu6(x + 3) / 6``; the derivative at -3 is 0, at 3 it is 1."""
     return x * (relu6.forward(xp, x + 3) / 6)
@@ -142,7 +157,12 @@ def hardswish(xp: Any, x: Any) -> Any:
 defvjp(hardswish, lambda g, _y, x: where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)))
 
 
-@primitive(symbol="prelu", latex=r"\operatorname{{prelu}}({0}, {1})", elementwise=True)
+@primitive(
+    symbol="prelu",
+    latex=r"\max(0, {0}) + {1} \min(0, {0})",
+    elementwise=True,
+    kinks="the weight in x, and 0 in the weight, at 0",
+)
 def prelu(xp: Any, x: Any, weight: Any) -> Any:
     """Return ``x`` where it is positive, else ``weight * x``; the weight, which is learnt, broadcasts."""
     return xp.where(x > 0, x, weight * x)
@@ -159,7 +179,7 @@ defvjp(
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848  # Klambauer et al., NeurIPS 2017, section 2
 
 
-@primitive(symbol="elu", latex=r"\operatorname{{elu}}({0})", elementwise=True)
+@primitive(symbol="elu", latex=r"\max(0, {0}) + {alpha} (e^{{\min(0, {0})}} - 1)", elementwise=True, kinks="alpha at 0")
 def elu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
     """Return ``x`` where it is positive, else ``alpha * (exp(x) - 1)``."""
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0)))
@@ -168,7 +188,7 @@ def elu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
 defvjp(elu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * (alpha * exp(minimum(x, 0.0)))))
 
 
-@primitive(symbol="celu", latex=r"\operatorname{{celu}}({0})", elementwise=True)
+@primitive(symbol="celu", latex=r"\max(0, {0}) + {alpha} (e^{{\min(0, {0}) / {alpha}}} - 1)", elementwise=True)
 def celu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
     """Return ``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``."""
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0) / alpha))
@@ -177,7 +197,12 @@ def celu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
 defvjp(celu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * exp(minimum(x, 0.0) / alpha)))
 
 
-@primitive(symbol="selu", latex=r"\operatorname{{selu}}({0})", elementwise=True)
+@primitive(
+    symbol="selu",
+    latex=r"\lambda \max(0, {0}) + \lambda \alpha (e^{{\min(0, {0})}} - 1)",
+    elementwise=True,
+    kinks="1.7581 at 0",
+)
 def selu(xp: Any, x: Any) -> Any:
     """Return the self-normalising ``1.0507 * elu(x, 1.6733)``.
 
@@ -192,7 +217,7 @@ defvjp(
 )
 
 
-@primitive(symbol="silu", latex=r"{0} \cdot \sigma({0})", elementwise=True)
+@primitive(symbol="silu", latex=r"{0} \, \sigma({0})", elementwise=True, analytic=True)
 def silu(xp: Any, x: Any) -> Any:
     """Return ``x * sigmoid(x)``, also called swish."""
     return x * sigmoid.forward(xp, x)
@@ -220,7 +245,7 @@ def _mish_vjp(g: Any, _y: Any, x: Any) -> Any:
 defvjp(mish, _mish_vjp)
 
 
-@primitive(symbol="gelu", latex=r"{0}\,\Phi({0})", elementwise=True)
+@primitive(symbol="gelu", latex=r"{0} \, \Phi({0})", elementwise=True)
 def gelu(xp: Any, x: Any, /, approximate: str = "none") -> Any:
     """Return ``x`` times the normal distribution function of ``x``.
 

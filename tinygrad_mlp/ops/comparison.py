@@ -84,7 +84,12 @@ def isfinite(xp: Any, x: Any) -> Any:
     return xp.isfinite(x)
 
 
-@primitive(symbol="max", latex=r"\max({0}, {1})", elementwise=True)
+@primitive(
+    symbol="max",
+    latex=r"\max({0}, {1})",
+    elementwise=True,
+    kinks="½ for each operand at a tie, and 1 for each beside a nan",
+)
 def maximum(xp: Any, a: Any, b: Any) -> Any:
     """Return the larger of ``a`` and ``b``; at a tie each gets half of the gradient, beside a nan each gets all."""
     return xp.maximum(a, b)
@@ -97,7 +102,12 @@ defvjp(
 )
 
 
-@primitive(symbol="min", latex=r"\min({0}, {1})", elementwise=True)
+@primitive(
+    symbol="min",
+    latex=r"\min({0}, {1})",
+    elementwise=True,
+    kinks="½ for each operand at a tie, and 1 for each beside a nan",
+)
 def minimum(xp: Any, a: Any, b: Any) -> Any:
     """Return the smaller of ``a`` and ``b``; at a tie each gets half of the gradient, beside a nan each gets all."""
     return xp.minimum(a, b)
@@ -110,7 +120,9 @@ defvjp(
 )
 
 
-@primitive(symbol="fmax", latex=r"\operatorname{{fmax}}({0}, {1})", elementwise=True)
+@primitive(
+    symbol="fmax", latex=r"\operatorname{{fmax}}({0}, {1})", elementwise=True, kinks="1 for a and 0 for b at a tie"
+)
 def fmax(xp: Any, a: Any, b: Any) -> Any:
     """Return the larger of ``a`` and ``b``, the other where one is nan; at a tie ``a`` gets the gradient."""
     return xp.where(xp.logical_or(a >= b, xp.isnan(b)), a, b)
@@ -123,7 +135,9 @@ defvjp(
 )
 
 
-@primitive(symbol="fmin", latex=r"\operatorname{{fmin}}({0}, {1})", elementwise=True)
+@primitive(
+    symbol="fmin", latex=r"\operatorname{{fmin}}({0}, {1})", elementwise=True, kinks="1 for a and 0 for b at a tie"
+)
 def fmin(xp: Any, a: Any, b: Any) -> Any:
     """Return the smaller of ``a`` and ``b``, the other where one is nan; at a tie ``a`` gets the gradient."""
     return xp.where(xp.logical_or(a <= b, xp.isnan(b)), a, b)
@@ -136,7 +150,12 @@ defvjp(
 )
 
 
-@primitive(symbol="clip", latex=r"\operatorname{{clip}}({0}, {1}, {2})", elementwise=True)
+@primitive(
+    symbol="clip",
+    latex=r"\min(\max({0}, {1}), {2})",
+    elementwise=True,
+    kinks="1 in x and 0 in a bound where they are equal",
+)
 def clip(xp: Any, x: Any, min: Any = None, max: Any = None, /) -> Any:
     """Return ``x`` held between ``min`` and ``max`` (None: no bound); the derivative in ``x`` is 1 on the bounds.
 

@@ -9,7 +9,7 @@ from tinygrad_mlp.table import defvjp, defvjp_argnum, primitive
 # --------------------------------------------------------------------------------------------------------- arithmetic
 
 
-@primitive(symbol="+", latex="{0} + {1}", elementwise=True, linear=True)
+@primitive(symbol="+", latex="{0} + {1}", elementwise=True, linear=True, analytic=True)
 def add(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a + b``."""
     return a + b
@@ -18,7 +18,7 @@ def add(xp: Any, a: Any, b: Any) -> Any:
 defvjp(add, lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: g)
 
 
-@primitive(symbol="−", latex="{0} - {1}", elementwise=True, linear=True)
+@primitive(symbol="−", latex="{0} - {1}", elementwise=True, linear=True, analytic=True)
 def subtract(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a - b``."""
     return a - b
@@ -27,7 +27,7 @@ def subtract(xp: Any, a: Any, b: Any) -> Any:
 defvjp(subtract, lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: -g)
 
 
-@primitive(symbol="×", latex=r"{0} \cdot {1}", elementwise=True)
+@primitive(symbol="×", latex=r"{0} \cdot {1}", elementwise=True, analytic=True)
 def multiply(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a * b``."""
     return a * b
@@ -36,7 +36,15 @@ def multiply(xp: Any, a: Any, b: Any) -> Any:
 defvjp(multiply, lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a)
 
 
-@primitive(symbol="÷", latex=r"\frac{{{0}}}{{{1}}}", elementwise=True, domain=(0.5, 3.0))
+@primitive(
+    symbol="÷",
+    latex=r"\frac{{{0}}}{{{1}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.5, 3.0),
+    defined=r"b \ne 0",
+    kinks="inf or nan where b is 0",
+)
 def divide(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a / b``; inf or nan where ``b`` is zero, on floats too.
 
@@ -49,7 +57,11 @@ def divide(xp: Any, a: Any, b: Any) -> Any:
 defvjp(divide, lambda g, _y, _a, b: divide(g, b), lambda g, y, _a, b: divide(-g * y, b))
 
 
-@primitive(symbol="where", latex=r"[{0}]\,{1} + [\lnot {0}]\,{2}", elementwise=True)
+@primitive(
+    symbol="where",
+    latex=r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
+    elementwise=True,
+)
 def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
     """Return ``a`` where the condition holds, else ``b``; what is not selected gets no gradient, not even a NaN."""
     return xp.where(condition, a, b)
@@ -63,7 +75,15 @@ defvjp(
 )
 
 
-@primitive(symbol="1/", latex=r"\frac{{1}}{{{0}}}", elementwise=True, domain=(0.5, 3.0))
+@primitive(
+    symbol="1/",
+    latex=r"\frac{{1}}{{{0}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.5, 3.0),
+    defined=r"x \ne 0",
+    kinks="-inf at 0",
+)
 def reciprocal(xp: Any, x: Any) -> Any:
     """Return ``1 / x``."""
     return scalars.divide(1.0, x) if xp is scalars else 1 / x
@@ -72,7 +92,15 @@ def reciprocal(xp: Any, x: Any) -> Any:
 defvjp(reciprocal, lambda g, y, _x: -g * (y * y))
 
 
-@primitive(symbol="^", latex="{0}^{{{1}}}", elementwise=True, domain=(0.5, 2.0))
+@primitive(
+    symbol="^",
+    latex="{0}^{{{1}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.5, 2.0),
+    defined=r"a > 0 \text{ or } b \in \mathbb{Z}",
+    kinks="0 in a where b is 0, 0 in b where a is 0 and b ≥ 0, and inf in a where a is 0 and 0 < b < 1",
+)
 def power(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a`` to the power ``b``; nan for a negative base with a fractional exponent, on floats too.
 
@@ -97,7 +125,7 @@ def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
 defvjp(power, _power_base, _power_exponent)
 
 
-@primitive(symbol="−", latex="-{0}", elementwise=True, linear=True)
+@primitive(symbol="−", latex="-{0}", elementwise=True, linear=True, analytic=True)
 def negative(xp: Any, x: Any) -> Any:
     """Return ``-x``."""
     return -x
@@ -106,7 +134,7 @@ def negative(xp: Any, x: Any) -> Any:
 defvjp(negative, lambda g, _y, _x: -g)
 
 
-@primitive(symbol="copy", latex="{0}", elementwise=True, linear=True)
+@primitive(symbol="copy", latex="{0}", elementwise=True, linear=True, analytic=True)
 def identity(xp: Any, x: Any) -> Any:
     """Return ``x`` as a new node."""
     return +x
@@ -117,7 +145,7 @@ defvjp(identity, lambda g, _y, _x: g)
 # --------------------------------------------------------------------------------------------- exponentials and roots
 
 
-@primitive(symbol="exp", latex="e^{{{0}}}", elementwise=True)
+@primitive(symbol="exp", latex="e^{{{0}}}", elementwise=True, analytic=True)
 def exp(xp: Any, x: Any) -> Any:
     """Return the exponential of ``x``."""
     return xp.exp(x)
@@ -126,7 +154,15 @@ def exp(xp: Any, x: Any) -> Any:
 defvjp(exp, lambda g, y, _x: g * y)
 
 
-@primitive(symbol="log", latex=r"\log {0}", elementwise=True, domain=(0.1, 4.0))
+@primitive(
+    symbol="log",
+    latex=r"\log {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.1, 4.0),
+    defined="x > 0",
+    kinks="inf at 0",
+)
 def log(xp: Any, x: Any) -> Any:
     """Return the natural logarithm of ``x``."""
     return xp.log(x)
@@ -135,7 +171,15 @@ def log(xp: Any, x: Any) -> Any:
 defvjp(log, lambda g, _y, x: divide(g, x))
 
 
-@primitive(symbol="log1p", latex=r"\log(1 + {0})", elementwise=True, domain=(-0.8, 4.0))
+@primitive(
+    symbol="log1p",
+    latex=r"\log(1 + {0})",
+    elementwise=True,
+    analytic=True,
+    domain=(-0.8, 4.0),
+    defined="x > -1",
+    kinks="inf at -1",
+)
 def log1p(xp: Any, x: Any) -> Any:
     """Return ``log(1 + x)``, exact for small ``x``."""
     return xp.log1p(x)
@@ -144,7 +188,7 @@ def log1p(xp: Any, x: Any) -> Any:
 defvjp(log1p, lambda g, _y, x: divide(g, 1 + x))
 
 
-@primitive(symbol="expm1", latex="e^{{{0}}} - 1", elementwise=True)
+@primitive(symbol="expm1", latex="e^{{{0}}} - 1", elementwise=True, analytic=True)
 def expm1(xp: Any, x: Any) -> Any:
     """Return ``exp(x) - 1``, exact for small ``x``."""
     return xp.expm1(x)
@@ -153,7 +197,15 @@ def expm1(xp: Any, x: Any) -> Any:
 defvjp(expm1, lambda g, y, _x: g * (y + 1))
 
 
-@primitive(symbol="√", latex=r"\sqrt{{{0}}}", elementwise=True, domain=(0.1, 4.0))
+@primitive(
+    symbol="√",
+    latex=r"\sqrt{{{0}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.1, 4.0),
+    defined=r"x \ge 0",
+    kinks="inf at 0",
+)
 def sqrt(xp: Any, x: Any) -> Any:
     """Return the square root of ``x``; its derivative at 0 is inf."""
     return xp.sqrt(x)
@@ -162,7 +214,7 @@ def sqrt(xp: Any, x: Any) -> Any:
 defvjp(sqrt, lambda g, y, _x: divide(g, 2 * y))
 
 
-@primitive(symbol="²", latex="{0}^2", elementwise=True)
+@primitive(symbol="²", latex="{0}^2", elementwise=True, analytic=True)
 def square(xp: Any, x: Any) -> Any:
     """Return ``x * x``."""
     return x * x
@@ -173,7 +225,7 @@ defvjp(square, lambda g, _y, x: g * (2 * x))
 # ----------------------------------------------------------------------------------------- sign, and periodic functions
 
 
-@primitive(symbol="sign", latex=r"\operatorname{{sign}}({0})", elementwise=True)
+@primitive(symbol="sign", latex=r"\operatorname{{sign}}({0})", elementwise=True, kinks="0 everywhere, also at 0")
 def sign(xp: Any, x: Any) -> Any:
     """Return -1, 0 or 1; the derivative is 0 everywhere."""
     return xp.sign(x)
@@ -182,7 +234,7 @@ def sign(xp: Any, x: Any) -> Any:
 defvjp(sign, lambda g, _y, _x: where(False, g, 0.0))
 
 
-@primitive(symbol="abs", latex=r"\lvert {0} \rvert", elementwise=True)
+@primitive(symbol="abs", latex=r"\lvert {0} \rvert", elementwise=True, kinks="0 at 0")
 def abs(xp: Any, x: Any) -> Any:
     """Return the absolute value of ``x``; its derivative at 0 is 0."""
     return xp.abs(x)
@@ -197,7 +249,7 @@ def affine_inputs(inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, 
     return inputs[:n], inputs[n:-1], inputs[-1]
 
 
-@primitive(symbol="w·x+b", latex=r"w \cdot x + b", elementwise=True)
+@primitive(symbol="w·x+b", latex=r"w \cdot x + b", elementwise=True, analytic=True)
 def affine(xp: Any, *inputs: Any) -> Any:
     """Return ``w₁x₁ + … + wₙxₙ + b`` of the 2n + 1 operands ``[w₁, …, wₙ, x₁, …, xₙ, b]``: one node for a neuron's sum.
 

@@ -41,13 +41,13 @@ def _plain_part(part: Any) -> Any:
     return array
 
 
-@primitive(symbol="[ ]", latex="{0}_{{i}}", linear=True, view=True)
+@primitive(symbol="[ ]", latex="{0}_{{i}}", linear=True, view=True, analytic=True)
 def getitem(xp: Any, x: Any, /, index: Any) -> Any:
     """Return ``x[index]``: slices, None, Ellipsis, integers, integer arrays (repeats too) and masks, as in NumPy."""
     return x[index]
 
 
-@primitive(symbol="scatter", latex=r"\operatorname{{scatter}}({0})", linear=True)
+@primitive(symbol="scatter", latex=r"\operatorname{{scatter}}({0})", linear=True, analytic=True)
 def scatter(xp: Any, values: Any, /, shape: tuple[int, ...], index: Any) -> Any:
     """Return zeros of ``shape`` with ``values`` added at ``index``; where an index repeats, every value counts.
 

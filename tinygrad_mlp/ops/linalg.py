@@ -18,7 +18,7 @@ def _explain_matmul(a: Any, b: Any) -> str:
     return f"matmul: {left} @ {right}: the leading axes do not broadcast"
 
 
-@primitive(symbol="@", latex="{0} {1}", explain=_explain_matmul)
+@primitive(symbol="@", latex="{0} {1}", analytic=True, explain=_explain_matmul)
 def matmul(xp: Any, a: Any, b: Any) -> Any:
     """Return the matrix product ``a @ b``; leading axes broadcast, a 1-d operand is a row left, a column right.
 
@@ -60,7 +60,7 @@ def _explain_linear(x: Any, weight: Any, bias: Any = None) -> str:
     return f"linear: {shapes}, bias {getattr(bias, 'shape', None)}: the bias must have shape ({weight.shape[1]},)"
 
 
-@primitive(symbol="linear", latex="{0} {1} + {2}", explain=_explain_linear)
+@primitive(symbol="linear", latex="{0} {1} + {2}", analytic=True, explain=_explain_linear)
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     """Return ``x @ weight + bias`` as one node.
 

@@ -12,7 +12,7 @@ from tinygrad_mlp.ops.special import rsqrt
 from tinygrad_mlp.table import defvjp, primitive
 
 
-@primitive(symbol="‖·‖", latex=r"\lVert {0} \rVert_2")
+@primitive(symbol="‖·‖", latex=r"\lVert {0} \rVert_2", kinks="0 at 0")
 def euclidean_norm(xp: Any, x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Return the root of the sum of squares over ``axis``; its derivative at 0 is 0."""
     return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))

@@ -37,7 +37,7 @@ def _tuple(axis: Axis) -> Any:
     return axis if axis is None or isinstance(axis, int) else as_tuple(axis)
 
 
-@primitive(symbol="Σ", latex=r"\sum {0}", linear=True)
+@primitive(symbol="Σ", latex=r"\sum {0}", linear=True, analytic=True)
 def sum(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the sum over ``axis`` (all axes by default).
 
@@ -50,7 +50,7 @@ def sum(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
 defvjp(sum, lambda g, _y, _x, axis=None, **_: spread(g, _x.shape, axis))
 
 
-@primitive(symbol="mean", latex=r"\operatorname{{mean}}({0})", linear=True)
+@primitive(symbol="mean", latex=r"\operatorname{{mean}}({0})", linear=True, analytic=True)
 def mean(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the mean over ``axis`` (all axes by default)."""
     return xp.mean(x, axis=_tuple(axis), keepdims=keepdims)
@@ -73,13 +73,13 @@ def _var_vjp(g: Any, _y: Any, x: Any, axis: Axis = None, ddof: float = 0, **_: A
 defvjp(var, _var_vjp)
 
 
-@primitive(symbol="max", latex=r"\max {0}")
+@primitive(symbol="max", latex=r"\max {0}", kinks="an even share for each element at a tie, and a nan gets it all")
 def max(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the largest element over ``axis``; where several are largest, the gradient is split evenly."""
     return xp.max(x, axis=_tuple(axis), keepdims=keepdims)
 
 
-@primitive(symbol="min", latex=r"\min {0}")
+@primitive(symbol="min", latex=r"\min {0}", kinks="an even share for each element at a tie, and a nan gets it all")
 def min(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the smallest element over ``axis``; where several are smallest, the gradient is split evenly."""
     return xp.min(x, axis=_tuple(axis), keepdims=keepdims)
@@ -107,7 +107,7 @@ def argmin(xp: Any, x: Any, /, axis: int | None = None, *, keepdims: bool = Fals
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
-@primitive(symbol="logsumexp", latex=r"\log \sum e^{{{0}}}")
+@primitive(symbol="logsumexp", latex=r"\log \sum e^{{{0}}}", analytic=True, kinks="0 where every element is -inf")
 def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return ``log(sum(exp(x)))`` over ``axis``, without overflow: the maximum is taken out before exp.
 

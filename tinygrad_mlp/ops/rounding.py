@@ -14,25 +14,29 @@ def _nothing(g: Any, _y: Any, _x: Any) -> Any:
     return where(False, g, 0.0)
 
 
-@primitive(symbol="floor", latex=r"\lfloor {0} \rfloor", elementwise=True)
+@primitive(symbol="floor", latex=r"\lfloor {0} \rfloor", elementwise=True, kinks="0 everywhere, also at the jumps")
 def floor(xp: Any, x: Any) -> Any:
     """Return the largest whole number not above ``x``; the derivative is 0 everywhere."""
     return xp.floor(x)
 
 
-@primitive(symbol="ceil", latex=r"\lceil {0} \rceil", elementwise=True)
+@primitive(symbol="ceil", latex=r"\lceil {0} \rceil", elementwise=True, kinks="0 everywhere, also at the jumps")
 def ceil(xp: Any, x: Any) -> Any:
     """Return the smallest whole number not below ``x``; the derivative is 0 everywhere."""
     return xp.ceil(x)
 
 
-@primitive(symbol="trunc", latex=r"\operatorname{{trunc}}({0})", elementwise=True)
+@primitive(
+    symbol="trunc", latex=r"\operatorname{{trunc}}({0})", elementwise=True, kinks="0 everywhere, also at the jumps"
+)
 def trunc(xp: Any, x: Any) -> Any:
     """Return ``x`` rounded towards 0; the derivative is 0 everywhere."""
     return xp.trunc(x)
 
 
-@primitive(symbol="rint", latex=r"\operatorname{{rint}}({0})", elementwise=True)
+@primitive(
+    symbol="rint", latex=r"\operatorname{{rint}}({0})", elementwise=True, kinks="0 everywhere, also at the jumps"
+)
 def rint(xp: Any, x: Any) -> Any:
     """Return the nearest whole number, the even one of two; the derivative is 0 everywhere."""
     return xp.round(x)
@@ -44,7 +48,12 @@ defvjp(trunc, _nothing)
 defvjp(rint, _nothing)
 
 
-@primitive(symbol="H", latex=r"H({0}, {1})", elementwise=True)
+@primitive(
+    symbol="H",
+    latex=r"H({0}, {1})",
+    elementwise=True,
+    kinks="0 in x everywhere, also at 0, where it is 1 in the value at 0",
+)
 def heaviside(xp: Any, x: Any, at_zero: Any) -> Any:
     """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0; the derivative in ``x`` is 0."""
     step = xp.where(x > 0, 1.0, xp.where(x < 0, 0.0, x))
@@ -58,13 +67,27 @@ defvjp(
 )
 
 
-@primitive(symbol="mod", latex=r"{0} \bmod {1}", elementwise=True, domain=(0.3, 3.0))
+@primitive(
+    symbol="mod",
+    latex=r"{0} \bmod {1}",
+    elementwise=True,
+    domain=(0.3, 3.0),
+    defined=r"b \ne 0",
+    kinks="1 in a, also at the jumps",
+)
 def remainder(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a - floor(a / b) * b``, of the sign of ``b``, as Python's ``%``."""
     return xp.remainder(a, b)
 
 
-@primitive(symbol="fmod", latex=r"\operatorname{{fmod}}({0}, {1})", elementwise=True, domain=(0.3, 3.0))
+@primitive(
+    symbol="fmod",
+    latex=r"\operatorname{{fmod}}({0}, {1})",
+    elementwise=True,
+    domain=(0.3, 3.0),
+    defined=r"b \ne 0",
+    kinks="1 in a, also at the jumps",
+)
 def fmod(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a - trunc(a / b) * b``, of the sign of ``a``, as C's ``fmod``."""
     return xp.copysign(xp.remainder(xp.abs(a), xp.abs(b)), a)
@@ -74,7 +97,12 @@ defvjp(remainder, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * floor(divide
 defvjp(fmod, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * trunc(divide(a, b)))
 
 
-@primitive(symbol="copysign", latex=r"\operatorname{{copysign}}({0}, {1})", elementwise=True)
+@primitive(
+    symbol="copysign",
+    latex=r"\operatorname{{copysign}}({0}, {1})",
+    elementwise=True,
+    kinks="0 in a where a is 0, and 0 in b everywhere",
+)
 def copysign(xp: Any, a: Any, b: Any) -> Any:
     """Return the size of ``a`` with the sign of ``b``; the derivative in ``a`` at 0 is 0, that in ``b`` is 0."""
     return xp.copysign(a, b)
@@ -87,7 +115,12 @@ defvjp(
 )
 
 
-@primitive(symbol="nan_to_num", latex=r"\operatorname{{nan\_to\_num}}({0})", elementwise=True)
+@primitive(
+    symbol="nan_to_num",
+    latex=r"\operatorname{{nan\_to\_num}}({0})",
+    elementwise=True,
+    kinks="0 at nan and at the infinities",
+)
 def nan_to_num(xp: Any, x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Return ``x`` with nan and infinities replaced (by the dtype's largest numbers); the derivative is 0 there."""
     limits = np.finfo(np.float64) if xp is scalars else xp.finfo(x.dtype)

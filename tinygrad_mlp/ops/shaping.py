@@ -18,7 +18,7 @@ def as_tuple(axes: Axes) -> tuple[int, ...]:
     return (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)  # a union takes thrice as long
 
 
-@primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True)
+@primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True, analytic=True)
 def reshape(xp: Any, x: Any, /, shape: Axes) -> Any:
     """Return the elements of ``x`` in another shape; one length may be -1.
 
@@ -31,7 +31,7 @@ def reshape(xp: Any, x: Any, /, shape: Axes) -> Any:
 defvjp(reshape, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
-@primitive(symbol="ᵀ", latex=r"{0}^{{\top}}", linear=True, view=True)
+@primitive(symbol="ᵀ", latex=r"{0}^{{\top}}", linear=True, view=True, analytic=True)
 def transpose(xp: Any, x: Any, /, axes: Sequence[int] | None = None) -> Any:
     """Return ``x`` with its axes in another order; reversed by default."""
     if axes is None:
@@ -49,7 +49,7 @@ def _transpose_vjp(g: Any, _y: Any, _x: Any, axes: Sequence[int] | None = None) 
 defvjp(transpose, _transpose_vjp)
 
 
-@primitive(symbol="swapaxes", latex=r"\operatorname{{swapaxes}}({0})", linear=True, view=True)
+@primitive(symbol="swapaxes", latex=r"\operatorname{{swapaxes}}({0})", linear=True, view=True, analytic=True)
 def swapaxes(xp: Any, x: Any, /, axis1: int, axis2: int) -> Any:
     """Return ``x`` with two axes exchanged."""
     axes = list(range(x.ndim))
@@ -72,13 +72,13 @@ def normal_axis(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
-@primitive(symbol="broadcast", latex=r"\operatorname{{broadcast}}({0})", linear=True, view=True)
+@primitive(symbol="broadcast", latex=r"\operatorname{{broadcast}}({0})", linear=True, view=True, analytic=True)
 def broadcast_to(xp: Any, x: Any, /, shape: Axes) -> Any:
     """Return ``x`` repeated along new axes and axes of length one, up to ``shape``."""
     return xp.broadcast_to(x, as_tuple(shape))
 
 
-@primitive(symbol="Σ", latex=r"\sum {0}", linear=True, view=True)
+@primitive(symbol="Σ", latex=r"\sum {0}", linear=True, view=True, analytic=True)
 def sum_to(xp: Any, x: Any, /, shape: tuple[int, ...]) -> Any:
     """Return ``x`` summed down to ``shape``, which broadcasts to ``x.shape``: the transpose of ``broadcast_to``.
 
@@ -92,7 +92,7 @@ defvjp(broadcast_to, lambda g, _y, _x, **_: sum_to(g, shape=_x.shape))
 defvjp(sum_to, lambda g, _y, _x, **_: broadcast_to(g, shape=_x.shape))
 
 
-@primitive(symbol="expand_dims", latex="{0}", linear=True, view=True)
+@primitive(symbol="expand_dims", latex="{0}", linear=True, view=True, analytic=True)
 def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
     """Return ``x`` with new axes of length one at ``axis`` of the result."""
     axes = as_tuple(axis)
@@ -107,7 +107,7 @@ def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
 defvjp(expand_dims, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
-@primitive(symbol="squeeze", latex="{0}", linear=True, view=True)
+@primitive(symbol="squeeze", latex="{0}", linear=True, view=True, analytic=True)
 def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
     """Return ``x`` without its axes of length one, or without those named."""
     if axis is None:
@@ -134,7 +134,7 @@ def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
 defvjp(astype, lambda g, _y, _x, **_: astype(g, dtype=_x.dtype))
 
 
-@primitive(symbol="concatenate", latex=r"\operatorname{{concatenate}}({0}, \dots)", linear=True)
+@primitive(symbol="concatenate", latex=r"\operatorname{{concatenate}}({0}, \dots)", linear=True, analytic=True)
 def concatenate(xp: Any, *arrays: Any, axis: int | None = 0) -> Any:
     """Return a sequence of arrays joined along an axis that exists; flattened first if ``axis`` is None.
 
@@ -157,7 +157,7 @@ def _concatenate_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int | No
 defvjp_argnum(concatenate, _concatenate_vjp)
 
 
-@primitive(symbol="stack", latex=r"\operatorname{{stack}}({0}, \dots)", linear=True)
+@primitive(symbol="stack", latex=r"\operatorname{{stack}}({0}, \dots)", linear=True, analytic=True)
 def stack(xp: Any, *arrays: Any, axis: int = 0) -> Any:
     """Return a sequence of arrays of one shape, joined along a new axis.
 

@@ -14,7 +14,7 @@ from tinygrad_mlp.table import defvjp, primitive
 LN2, LN10 = math.log(2), math.log(10)
 
 
-@primitive(symbol="exp2", latex="2^{{{0}}}", elementwise=True)
+@primitive(symbol="exp2", latex="2^{{{0}}}", elementwise=True, analytic=True)
 def exp2(xp: Any, x: Any) -> Any:
     """Return 2 to the power ``x``."""
     return xp.exp2(x)
@@ -23,7 +23,15 @@ def exp2(xp: Any, x: Any) -> Any:
 defvjp(exp2, lambda g, y, _x: g * (y * LN2))
 
 
-@primitive(symbol="log2", latex=r"\log_2 {0}", elementwise=True, domain=(0.1, 4.0))
+@primitive(
+    symbol="log2",
+    latex=r"\log_2 {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.1, 4.0),
+    defined="x > 0",
+    kinks="inf at 0",
+)
 def log2(xp: Any, x: Any) -> Any:
     """Return the logarithm of ``x`` to base 2."""
     return xp.log2(x)
@@ -32,7 +40,15 @@ def log2(xp: Any, x: Any) -> Any:
 defvjp(log2, lambda g, _y, x: divide(g, x * LN2))
 
 
-@primitive(symbol="log10", latex=r"\log_{{10}} {0}", elementwise=True, domain=(0.1, 4.0))
+@primitive(
+    symbol="log10",
+    latex=r"\log_{{10}} {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.1, 4.0),
+    defined="x > 0",
+    kinks="inf at 0",
+)
 def log10(xp: Any, x: Any) -> Any:
     """Return the logarithm of ``x`` to base 10."""
     return xp.log10(x)
@@ -41,7 +57,7 @@ def log10(xp: Any, x: Any) -> Any:
 defvjp(log10, lambda g, _y, x: divide(g, x * LN10))
 
 
-@primitive(symbol="∛", latex=r"\sqrt[3]{{{0}}}", elementwise=True, domain=(0.1, 4.0))
+@primitive(symbol="∛", latex=r"\sqrt[3]{{{0}}}", elementwise=True, domain=(0.1, 4.0), kinks="inf at 0")
 def cbrt(xp: Any, x: Any) -> Any:
     """Return the real cube root of ``x``, negative for negative ``x``; its derivative at 0 is inf."""
     return xp.cbrt(x)
@@ -50,7 +66,15 @@ def cbrt(xp: Any, x: Any) -> Any:
 defvjp(cbrt, lambda g, y, _x: divide(g, 3 * (y * y)))
 
 
-@primitive(symbol="1/√", latex=r"\frac{{1}}{{\sqrt{{{0}}}}}", elementwise=True, domain=(0.2, 4.0))
+@primitive(
+    symbol="1/√",
+    latex=r"\frac{{1}}{{\sqrt{{{0}}}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.2, 4.0),
+    defined="x > 0",
+    kinks="-inf at 0",
+)
 def rsqrt(xp: Any, x: Any) -> Any:
     """Return ``1 / sqrt(x)``."""
     return xp.divide(1.0, xp.sqrt(x))
@@ -66,7 +90,12 @@ def _first_share(a: Any, b: Any, base: float) -> Any:
     return reciprocal(1 + exp(gap))
 
 
-@primitive(symbol="logaddexp", latex=r"\log(e^{{{0}}} + e^{{{1}}})", elementwise=True)
+@primitive(
+    symbol="logaddexp",
+    latex=r"\log(e^{{{0}}} + e^{{{1}}})",
+    elementwise=True,
+    kinks="½ for each operand at two equal infinities",
+)
 def logaddexp(xp: Any, a: Any, b: Any) -> Any:
     """Return ``log(exp(a) + exp(b))`` without overflow."""
     return xp.logaddexp(a, b)
@@ -79,7 +108,12 @@ defvjp(
 )
 
 
-@primitive(symbol="logaddexp2", latex=r"\log_2(2^{{{0}}} + 2^{{{1}}})", elementwise=True)
+@primitive(
+    symbol="logaddexp2",
+    latex=r"\log_2(2^{{{0}}} + 2^{{{1}}})",
+    elementwise=True,
+    kinks="½ for each operand at two equal infinities",
+)
 def logaddexp2(xp: Any, a: Any, b: Any) -> Any:
     """Return ``log2(2**a + 2**b)`` without overflow."""
     return xp.logaddexp2(a, b)
@@ -92,7 +126,15 @@ defvjp(
 )
 
 
-@primitive(symbol="xlogy", latex=r"{0} \log {1}", elementwise=True, domain=(0.2, 3.0))
+@primitive(
+    symbol="xlogy",
+    latex=r"{0} \log {1}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.2, 3.0),
+    defined=r"y > 0 \text{ or } x = 0",
+    kinks="0 in x where x is 0 and y ≤ 0",
+)
 def xlogy(xp: Any, x: Any, y: Any) -> Any:
     """Return ``x * log(y)``, 0 where ``x`` is 0 and ``y`` is not nan."""
     absent = xp.logical_and(x == 0, xp.logical_not(xp.isnan(y)))
@@ -116,7 +158,15 @@ def erf(xp: Any, x: Any) -> Any:
 defvjp(erf, lambda g, _y, x: g * (2 / math.sqrt(math.pi) * exp(-x * x)))
 
 
-@primitive(symbol="logit", latex=r"\log\frac{{{0}}}{{1 - {0}}}", elementwise=True, domain=(0.1, 0.9))
+@primitive(
+    symbol="logit",
+    latex=r"\log\frac{{{0}}}{{1 - {0}}}",
+    elementwise=True,
+    analytic=True,
+    domain=(0.1, 0.9),
+    defined="0 < x < 1",
+    kinks="inf at 0 and at 1; given eps, 0 below eps and above 1 - eps",
+)
 def logit(xp: Any, x: Any, /, eps: float | None = None) -> Any:
     """Return ``log(x / (1 - x))``, the inverse of ``sigmoid``.
 
@@ -138,7 +188,7 @@ def _logit_vjp(g: Any, _y: Any, x: Any, eps: float | None = None) -> Any:
 defvjp(logit, _logit_vjp)
 
 
-@primitive(symbol="lerp", latex=r"{0} + {2}\,({1} - {0})", elementwise=True)
+@primitive(symbol="lerp", latex=r"{0} + {2}\,({1} - {0})", elementwise=True, analytic=True)
 def lerp(xp: Any, a: Any, b: Any, weight: Any) -> Any:
     """Return ``a + weight * (b - a)``: ``a`` at weight 0, ``b`` at weight 1."""
     return a + weight * (b - a)

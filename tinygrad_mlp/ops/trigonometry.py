@@ -7,13 +7,13 @@ from tinygrad_mlp.ops.elementwise import divide, sqrt, where
 from tinygrad_mlp.table import defvjp, primitive
 
 
-@primitive(symbol="sin", latex=r"\sin {0}", elementwise=True)
+@primitive(symbol="sin", latex=r"\sin {0}", elementwise=True, analytic=True)
 def sin(xp: Any, x: Any) -> Any:
     """Return the sine of ``x``."""
     return xp.sin(x)
 
 
-@primitive(symbol="cos", latex=r"\cos {0}", elementwise=True)
+@primitive(symbol="cos", latex=r"\cos {0}", elementwise=True, analytic=True)
 def cos(xp: Any, x: Any) -> Any:
     """Return the cosine of ``x``."""
     return xp.cos(x)
@@ -23,7 +23,14 @@ defvjp(sin, lambda g, _y, x: g * cos(x))
 defvjp(cos, lambda g, _y, x: -g * sin(x))
 
 
-@primitive(symbol="tan", latex=r"\tan {0}", elementwise=True, domain=(-1.2, 1.2))
+@primitive(
+    symbol="tan",
+    latex=r"\tan {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(-1.2, 1.2),
+    defined=r"x \ne \tfrac{\pi}{2} + k \pi",
+)
 def tan(xp: Any, x: Any) -> Any:
     """Return the tangent of ``x``."""
     return xp.tan(x)
@@ -32,7 +39,15 @@ def tan(xp: Any, x: Any) -> Any:
 defvjp(tan, lambda g, y, _x: g * (1 + y * y))
 
 
-@primitive(symbol="arcsin", latex=r"\arcsin {0}", elementwise=True, domain=(-0.9, 0.9))
+@primitive(
+    symbol="arcsin",
+    latex=r"\arcsin {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(-0.9, 0.9),
+    defined=r"-1 \le x \le 1",
+    kinks="inf at -1 and at 1",
+)
 def arcsin(xp: Any, x: Any) -> Any:
     """Return the angle in [-π/2, π/2] whose sine is ``x``; its derivative at ±1 is inf."""
     return xp.asin(x)
@@ -41,7 +56,15 @@ def arcsin(xp: Any, x: Any) -> Any:
 defvjp(arcsin, lambda g, _y, x: divide(g, sqrt((1 - x) * (1 + x))))
 
 
-@primitive(symbol="arccos", latex=r"\arccos {0}", elementwise=True, domain=(-0.9, 0.9))
+@primitive(
+    symbol="arccos",
+    latex=r"\arccos {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(-0.9, 0.9),
+    defined=r"-1 \le x \le 1",
+    kinks="-inf at -1 and at 1",
+)
 def arccos(xp: Any, x: Any) -> Any:
     """Return the angle in [0, π] whose cosine is ``x``; its derivative at ±1 is -inf."""
     return xp.acos(x)
@@ -50,7 +73,7 @@ def arccos(xp: Any, x: Any) -> Any:
 defvjp(arccos, lambda g, _y, x: divide(-g, sqrt((1 - x) * (1 + x))))
 
 
-@primitive(symbol="arctan", latex=r"\arctan {0}", elementwise=True)
+@primitive(symbol="arctan", latex=r"\arctan {0}", elementwise=True, analytic=True)
 def arctan(xp: Any, x: Any) -> Any:
     """Return the angle in (-π/2, π/2) whose tangent is ``x``."""
     return xp.atan(x)
@@ -59,7 +82,13 @@ def arctan(xp: Any, x: Any) -> Any:
 defvjp(arctan, lambda g, _y, x: divide(g, 1 + x * x))
 
 
-@primitive(symbol="arctan2", latex=r"\operatorname{{arctan2}}({0}, {1})", elementwise=True, domain=(0.2, 2.0))
+@primitive(
+    symbol="arctan2",
+    latex=r"\operatorname{{arctan2}}({0}, {1})",
+    elementwise=True,
+    domain=(0.2, 2.0),
+    kinks="0 for both operands at the origin",
+)
 def arctan2(xp: Any, a: Any, b: Any) -> Any:
     """Return the angle of the point ``(b, a)`` in (-π, π]; both derivatives at the origin are 0."""
     return xp.atan2(a, b)
@@ -75,7 +104,13 @@ def _over_square(g: Any, leg: Any, a: Any, b: Any) -> Any:
 defvjp(arctan2, lambda g, _y, a, b: _over_square(g, b, a, b), lambda g, _y, a, b: _over_square(-g, a, a, b))
 
 
-@primitive(symbol="hypot", latex=r"\sqrt{{{0}^2 + {1}^2}}", elementwise=True, domain=(0.2, 2.0))
+@primitive(
+    symbol="hypot",
+    latex=r"\sqrt{{{0}^2 + {1}^2}}",
+    elementwise=True,
+    domain=(0.2, 2.0),
+    kinks="0 for both operands at the origin",
+)
 def hypot(xp: Any, a: Any, b: Any) -> Any:
     """Return ``sqrt(a² + b²)`` without overflow; both derivatives at the origin are 0."""
     return xp.hypot(a, b)
@@ -90,13 +125,13 @@ def _share(g: Any, y: Any, leg: Any) -> Any:
 defvjp(hypot, lambda g, y, a, _b: _share(g, y, a), lambda g, y, _a, b: _share(g, y, b))
 
 
-@primitive(symbol="sinh", latex=r"\sinh {0}", elementwise=True)
+@primitive(symbol="sinh", latex=r"\sinh {0}", elementwise=True, analytic=True)
 def sinh(xp: Any, x: Any) -> Any:
     """Return the hyperbolic sine of ``x``."""
     return xp.sinh(x)
 
 
-@primitive(symbol="cosh", latex=r"\cosh {0}", elementwise=True)
+@primitive(symbol="cosh", latex=r"\cosh {0}", elementwise=True, analytic=True)
 def cosh(xp: Any, x: Any) -> Any:
     """Return the hyperbolic cosine of ``x``."""
     return xp.cosh(x)
@@ -106,7 +141,7 @@ defvjp(sinh, lambda g, _y, x: g * cosh(x))
 defvjp(cosh, lambda g, _y, x: g * sinh(x))
 
 
-@primitive(symbol="tanh", latex=r"\tanh {0}", elementwise=True)
+@primitive(symbol="tanh", latex=r"\tanh {0}", elementwise=True, analytic=True)
 def tanh(xp: Any, x: Any) -> Any:
     """Return the hyperbolic tangent of ``x``."""
     return xp.tanh(x)
@@ -115,7 +150,7 @@ def tanh(xp: Any, x: Any) -> Any:
 defvjp(tanh, lambda g, y, _x: g * (1 - y * y))
 
 
-@primitive(symbol="arcsinh", latex=r"\operatorname{{arcsinh}} {0}", elementwise=True)
+@primitive(symbol="arcsinh", latex=r"\operatorname{{arcsinh}} {0}", elementwise=True, analytic=True)
 def arcsinh(xp: Any, x: Any) -> Any:
     """Return the inverse hyperbolic sine of ``x``."""
     return xp.asinh(x)
@@ -124,7 +159,15 @@ def arcsinh(xp: Any, x: Any) -> Any:
 defvjp(arcsinh, lambda g, _y, x: divide(g, hypot(1.0, x)))
 
 
-@primitive(symbol="arccosh", latex=r"\operatorname{{arccosh}} {0}", elementwise=True, domain=(1.2, 4.0))
+@primitive(
+    symbol="arccosh",
+    latex=r"\operatorname{{arccosh}} {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(1.2, 4.0),
+    defined=r"x \ge 1",
+    kinks="inf at 1",
+)
 def arccosh(xp: Any, x: Any) -> Any:
     """Return the inverse hyperbolic cosine of ``x`` ≥ 1; its derivative at 1 is inf."""
     return xp.acosh(x)
@@ -133,7 +176,15 @@ def arccosh(xp: Any, x: Any) -> Any:
 defvjp(arccosh, lambda g, _y, x: divide(g, sqrt(x - 1) * sqrt(x + 1)))
 
 
-@primitive(symbol="arctanh", latex=r"\operatorname{{arctanh}} {0}", elementwise=True, domain=(-0.9, 0.9))
+@primitive(
+    symbol="arctanh",
+    latex=r"\operatorname{{arctanh}} {0}",
+    elementwise=True,
+    analytic=True,
+    domain=(-0.9, 0.9),
+    defined="-1 < x < 1",
+    kinks="inf at -1 and at 1",
+)
 def arctanh(xp: Any, x: Any) -> Any:
     """Return the inverse hyperbolic tangent of ``x`` in (-1, 1)."""
     return xp.atanh(x)
@@ -142,13 +193,13 @@ def arctanh(xp: Any, x: Any) -> Any:
 defvjp(arctanh, lambda g, _y, x: divide(g, (1 - x) * (1 + x)))
 
 
-@primitive(symbol="deg2rad", latex=r"\tfrac{{\pi}}{{180}} {0}", elementwise=True, linear=True)
+@primitive(symbol="deg2rad", latex=r"\tfrac{{\pi}}{{180}} {0}", elementwise=True, linear=True, analytic=True)
 def deg2rad(xp: Any, x: Any) -> Any:
     """Return an angle given in degrees in radians."""
     return x * (math.pi / 180)
 
 
-@primitive(symbol="rad2deg", latex=r"\tfrac{{180}}{{\pi}} {0}", elementwise=True, linear=True)
+@primitive(symbol="rad2deg", latex=r"\tfrac{{180}}{{\pi}} {0}", elementwise=True, linear=True, analytic=True)
 def rad2deg(xp: Any, x: Any) -> Any:
     """Return an angle given in radians in degrees."""
     return x * (180 / math.pi)
@@ -158,7 +209,7 @@ defvjp(deg2rad, lambda g, _y, _x: deg2rad(g))
 defvjp(rad2deg, lambda g, _y, _x: rad2deg(g))
 
 
-@primitive(symbol="sinc", latex=r"\operatorname{{sinc}} {0}", elementwise=True)
+@primitive(symbol="sinc", latex=r"\frac{{\sin(\pi {0})}}{{\pi {0}}}", elementwise=True, analytic=True)
 def sinc(xp: Any, x: Any) -> Any:
     """Return ``sin(πx) / (πx)``, 1 at 0."""
     z = math.pi * xp.where(x == 0, 1e-20, x)
