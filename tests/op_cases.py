@@ -235,6 +235,7 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "min": averaged,
     "one_hot": labelled,
     "reshape": reshaped,
+    "round": given(decimals=[0, 1, -1]),
     "scatter": scattered,
     "softmax": along,
     "softmax_cross_entropy": classified,

@@ -11,10 +11,10 @@ import numpy as np
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "copysign", "cos",
-    "cosh", "divide", "erf", "exp", "exp2", "expm1", "floor", "hypot", "isfinite", "isinf", "isnan", "log", "log10",
-    "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
-    "minimum", "power", "remainder", "round", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc",
-    "where",
+    "cosh", "divide", "erf", "exp", "exp2", "expm1", "floor", "floor_divide", "hypot", "isfinite", "isinf", "isnan",
+    "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "maximum", "minimum", "power", "remainder", "round", "sign", "signbit", "sin", "sinh", "sqrt",
+    "square", "tan", "tanh", "trunc", "where",
 ]  # fmt: skip
 
 apply = None  # the forward rules run as they are; see arrays.Namespace
@@ -73,6 +73,7 @@ ceil = _through(np.ceil)
 trunc = _through(np.trunc)
 round = _through(np.rint)
 remainder = _through(np.remainder)
+floor_divide = _through(np.floor_divide)
 logaddexp = _through(np.logaddexp)
 logaddexp2 = _through(np.logaddexp2)
 
@@ -102,6 +103,11 @@ def power(a: float, b: float) -> float:
 def sign(x: float) -> float:
     """Return -1, 0 or 1 as a float, nan for nan."""
     return 1.0 if x > 0 else -1.0 if x < 0 else 0.0 if x == 0 else x
+
+
+def signbit(x: float) -> bool:
+    """Return whether the sign is minus, that of -0.0 included."""
+    return math.copysign(1.0, x) < 0
 
 
 def maximum(a: float, b: float) -> float:

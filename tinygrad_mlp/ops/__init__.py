@@ -107,7 +107,23 @@ from tinygrad_mlp.ops.losses import (
 from tinygrad_mlp.ops.normalizing import cosine_similarity, layer_norm, normalize, rms_norm
 from tinygrad_mlp.ops.random import dropout
 from tinygrad_mlp.ops.reductions import argmax, argmin, logsumexp, max, mean, min, sum, var
-from tinygrad_mlp.ops.rounding import ceil, copysign, floor, fmod, heaviside, nan_to_num, remainder, rint, trunc
+from tinygrad_mlp.ops.rounding import (
+    ceil,
+    copysign,
+    divmod,
+    fix,
+    floor,
+    floor_divide,
+    fmod,
+    heaviside,
+    nan_to_num,
+    positive,
+    remainder,
+    rint,
+    round,
+    signbit,
+    trunc,
+)
 from tinygrad_mlp.ops.shaping import (
     astype,
     broadcast_to,
@@ -171,7 +187,8 @@ __all__ = [
     "cosine_similarity", "layer_norm", "normalize", "rms_norm",
     "dropout",
     "argmax", "argmin", "logsumexp", "max", "mean", "min", "sum", "var",
-    "ceil", "copysign", "floor", "fmod", "heaviside", "nan_to_num", "remainder", "rint", "trunc",
+    "ceil", "copysign", "divmod", "fix", "floor", "floor_divide", "fmod", "heaviside", "nan_to_num", "positive",
+    "remainder", "rint", "round", "signbit", "trunc",
     "astype", "broadcast_to", "concatenate", "expand_dims", "reshape", "squeeze", "stack", "sum_to", "swapaxes",
     "transpose",
     "cbrt", "erf", "exp2", "float_power", "lerp", "log10", "log2", "logaddexp", "logaddexp2", "logit", "rsqrt", "xlogy",

@@ -1,12 +1,14 @@
 """What is constant between jumps, with derivative 0 there; remainders; and what replaces nan and inf."""
 
+import builtins
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp import scalars
+from tinygrad_mlp.arrays import is_floating
 from tinygrad_mlp.ops.comparison import isfinite
-from tinygrad_mlp.ops.elementwise import divide, sign, where
+from tinygrad_mlp.ops.elementwise import divide, identity, sign, where
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -49,6 +51,45 @@ defvjp(rint, _nothing)
 
 
 @primitive(
+    symbol="round", latex=r"\operatorname{{round}}({0})", elementwise=True, kinks="0 everywhere, also at the jumps"
+)
+def round(xp: Any, x: Any, /, decimals: int = 0) -> Any:
+    """Return ``x`` rounded to so many decimals, the even one of two; the derivative is 0 everywhere.
+
+    Args:
+        x: numbers.
+        decimals: how many digits stay behind the point; negative ones round to tens, hundreds and so on.
+
+    >>> round(1234.5678, 2), round(1234.5678, -2)
+    (1234.57, 1200.0)
+    """
+    if decimals == 0 or (decimals > 0 and not is_floating(x)):
+        return xp.round(x)
+    scale = 10.0 ** builtins.abs(decimals)
+    y = xp.round(x * scale) / scale if decimals > 0 else xp.round(x / scale) * scale
+    return y if xp is scalars or is_floating(x) else xp.astype(y, x.dtype)
+
+
+defvjp(round, lambda g, _y, _x, **_: where(False, g, 0.0))
+
+
+@primitive(symbol="signbit", latex=r"\operatorname{{signbit}}({0})", elementwise=True, differentiable=False)
+def signbit(xp: Any, x: Any) -> Any:
+    """Return whether the sign of ``x`` is minus, that of -0.0 included."""
+    return xp.signbit(x)
+
+
+def fix(x: Any) -> Any:
+    """Return ``x`` rounded towards 0, as ``trunc``."""
+    return trunc(x)
+
+
+def positive(x: Any) -> Any:
+    """Return ``x`` as a new node."""
+    return identity(x)
+
+
+@primitive(
     symbol="H",
     latex=r"H({0}, {1})",
     elementwise=True,
@@ -65,6 +106,35 @@ defvjp(
     lambda g, _y, _x, _h: where(False, g, 0.0),
     lambda g, _y, x, _h: where(x == 0, g, 0.0),
 )
+
+
+@primitive(
+    symbol="//",
+    latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
+    elementwise=True,
+    domain=(0.3, 3.0),
+    defined=r"b \ne 0",
+    kinks="0 everywhere, also at the jumps",
+)
+def floor_divide(xp: Any, a: Any, b: Any) -> Any:
+    """Return the largest whole number not above ``a / b``; both derivatives are 0 everywhere.
+
+    >>> floor_divide(-7.0, 2.0)
+    -4.0
+    """
+    return xp.floor_divide(a, b)
+
+
+defvjp(floor_divide, lambda g, _y, _a, _b: where(False, g, 0.0), lambda g, _y, _a, _b: where(False, g, 0.0))
+
+
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return ``floor_divide(a, b)`` and ``remainder(a, b)``.
+
+    >>> divmod(7.5, 2.0)
+    (3.0, 1.5)
+    """
+    return floor_divide(a, b), remainder(a, b)
 
 
 @primitive(
@@ -90,10 +160,11 @@ def remainder(xp: Any, a: Any, b: Any) -> Any:
 )
 def fmod(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a - trunc(a / b) * b``, of the sign of ``a``, as C's ``fmod``."""
-    return xp.copysign(xp.remainder(xp.abs(a), xp.abs(b)), a)
+    size = xp.remainder(xp.abs(a), xp.abs(b))
+    return xp.copysign(size, a) if xp is scalars or is_floating(size) else xp.where(a < 0, -size, size)
 
 
-defvjp(remainder, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * floor(divide(a, b)))
+defvjp(remainder, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * floor_divide(a, b))
 defvjp(fmod, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * trunc(divide(a, b)))
 
 

@@ -52,6 +52,24 @@ class Operators(Node):
     def __rtruediv__(self, other: Any) -> Any:
         return ops.divide(other, self)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return ops.remainder(other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return ops.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return ops.divmod(other, self)
+
     def __pow__(self, other: Any) -> Any:
         return ops.power(self, other)
 
@@ -72,6 +90,9 @@ class Operators(Node):
 
     def __abs__(self) -> Any:
         return ops.abs(self)
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        return ops.round(self, decimals or 0)
 
     def __eq__(self, other: object) -> Any:
         return ops.equal(self, other)
@@ -145,6 +166,10 @@ class Operators(Node):
     def abs(self) -> Any:
         """Return the absolute value."""
         return ops.abs(self)
+
+    def round(self, decimals: int = 0) -> Any:
+        """Return the values rounded to so many decimals; no gradient flows back."""
+        return ops.round(self, decimals)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """Return the values held between ``min`` and ``max``."""

@@ -39,10 +39,11 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.logaddexp: ops.logaddexp, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,
     np.logical_or: ops.logical_or, np.logical_xor: ops.logical_xor, np.matmul: ops.matmul, np.maximum: ops.maximum,
     np.minimum: ops.minimum, np.multiply: ops.multiply, np.negative: ops.negative, np.not_equal: ops.not_equal,
-    np.positive: ops.identity, np.power: ops.power, np.rad2deg: ops.rad2deg, np.radians: ops.deg2rad,
+    np.positive: ops.positive, np.power: ops.power, np.rad2deg: ops.rad2deg, np.radians: ops.deg2rad,
     np.reciprocal: ops.reciprocal, np.remainder: ops.remainder, np.rint: ops.rint, np.sign: ops.sign, np.sin: ops.sin,
     np.sinh: ops.sinh, np.sqrt: ops.sqrt, np.square: ops.square, np.subtract: ops.subtract, np.tan: ops.tan,
     np.tanh: ops.tanh, np.trunc: ops.trunc,
+    np.divmod: ops.divmod, np.floor_divide: ops.floor_divide, np.signbit: ops.signbit,
 }  # fmt: skip
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
@@ -60,6 +61,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.squeeze: ops.squeeze, np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.tile: ops.tile,
     np.trace: ops.trace, np.transpose: ops.transpose, np.tril: ops.tril, np.triu: ops.triu, np.var: ops.var,
     np.vsplit: ops.vsplit, np.vstack: ops.vstack, np.where: ops.where,
+    np.around: ops.round, np.fix: ops.fix, np.round: ops.round,
 }  # fmt: skip
 
 ON_SHAPES = frozenset({
