@@ -15,6 +15,9 @@ inf, nan = math.inf, math.nan
 CONVENTIONS = [
     ("relu at 0", tg.relu, (0.0,), (0.0,)),
     ("relu at -0", tg.relu, (-0.0,), (0.0,)),
+    ("relu at nan", tg.relu, (nan,), (1.0,)),
+    ("relu6 at nan", tg.relu6, (nan,), (1.0,)),
+    ("hardtanh at nan", tg.hardtanh, (nan,), (1.0,)),
     ("relu as maximum", lambda x: tg.maximum(x, 0.0), (0.0,), (0.5,)),
     ("leaky_relu at 0", lambda x: tg.leaky_relu(x, negative_slope=0.1), (0.0,), (0.1,)),
     ("abs at 0", tg.abs, (0.0,), (0.0,)),

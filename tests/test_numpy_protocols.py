@@ -190,6 +190,33 @@ def test_an_implicit_conversion_that_would_lose_a_gradient_raises(convert, make)
     assert isinstance(y, TinygradError | TypeError | ValueError | IndexError) or (type(y) in NODES and y.requires_grad)
 
 
+MASKED = {
+    **{f.__name__: f for f in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.lt)},
+    **{f.__name__: f for f in (operator.floordiv, operator.iadd, operator.eq)},
+    "np.ma.add": np.ma.add,
+    "np.ma.exp": lambda _, x: np.ma.exp(x),
+    "np.ma.sum": lambda _, x: np.ma.sum(x),
+    "np.ma.where": lambda m, x: np.ma.where(m > 0, m, x),
+    "np.ma.maximum": np.ma.maximum,
+    "np.ma.concatenate": lambda m, x: np.ma.concatenate([m, np.ma.atleast_1d(x)]),
+    "setitem": lambda m, x: operator.setitem(m, slice(None), x),
+}
+
+
+@pytest.mark.parametrize("f", MASKED.values(), ids=MASKED)
+@pytest.mark.parametrize("mask", [False, [True, False, False]])
+@pytest.mark.parametrize("make", [lambda: tg.Value(1.0), lambda: tg.Tensor([1.0, 2.0, 3.0])])
+def test_a_masked_array_takes_no_gradient_away(f, mask, make):
+    """numpy.ma reads the numbers of what stands beside a masked array, past every protocol."""
+    y = attempt(f, np.ma.array([3.0, 4.0, 5.0], mask=mask), make())
+    assert isinstance(y, TinygradError | TypeError) or (type(y) in NODES and y.requires_grad), y
+
+
+def test_a_masked_array_meets_constants():
+    x, c = np.ma.array([1.0, 2.0], mask=[False, True]), tg.Tensor([3.0, 4.0], requires_grad=False)
+    assert (x * c).tolist() == [3.0, None]
+
+
 def test_constants_convert():
     t = tg.Tensor([1.0, 2.0], requires_grad=False)
     a = np.asarray(t)

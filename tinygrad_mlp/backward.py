@@ -430,7 +430,7 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
             if type(b) is kind:
                 b._grad += g
         elif op is relu:
-            if node._data > 0:
+            if not node._data <= 0:
                 a._grad += g
         elif op is affine and groups[id(b[0])]:
             y = node._data

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_mlp import scalars
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
-from tinygrad_mlp.ops.comparison import minimum
+from tinygrad_mlp.ops.comparison import logical_not, minimum
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, multiply, negative, square, where
 from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.reductions import spread, sum
@@ -34,11 +34,11 @@ defvjp(sigmoid, lambda g, y, _x: g * (y * (1 - y)))
 
 @primitive(symbol="relu", latex=r"\max(0, {0})", elementwise=True, kinks="0 at 0")
 def relu(xp: Any, x: Any) -> Any:
-    """Return ``max(x, 0)``; the derivative at 0 is 0."""
+    """Return ``max(x, 0)``; the derivative at 0 is 0, at nan 1."""
     return xp.maximum(x, 0.0)
 
 
-defvjp(relu, lambda g, y, _x: where(y > 0, g, 0.0))
+defvjp(relu, lambda g, y, _x: where(logical_not(y <= 0), g, 0.0))
 
 
 @primitive(
@@ -113,20 +113,20 @@ defvjp(softsign, lambda g, _y, x: divide(g, square(1 + abs(x))))
 
 @primitive(symbol="relu6", latex=r"\min(\max({0}, 0), 6)", elementwise=True, kinks="0 at 0 and at 6")
 def relu6(xp: Any, x: Any) -> Any:
-    """Return ``min(max(x, 0), 6)``; the derivative at 0 and at 6 is 0."""
+    """Return ``min(max(x, 0), 6)``; the derivative at 0 and at 6 is 0, at nan 1."""
     return xp.minimum(xp.maximum(x, 0.0), 6.0)
 
 
-defvjp(relu6, lambda g, y, _x: where((y > 0) & (y < 6), g, 0.0))
+defvjp(relu6, lambda g, y, _x: where((y <= 0) | (y >= 6), 0.0, g))
 
 
 @primitive(symbol="hardtanh", latex=r"\min(\max({0}, {min_val}), {max_val})", elementwise=True, kinks="0 on the bounds")
 def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """Return ``x`` held between ``min_val`` and ``max_val``; the derivative on the bounds is 0."""
+    """Return ``x`` held between ``min_val`` and ``max_val``; the derivative on the bounds is 0, at nan 1."""
     return xp.minimum(xp.maximum(x, min_val), max_val)
 
 
-defvjp(hardtanh, lambda g, _y, x, min_val=-1.0, max_val=1.0: where((x > min_val) & (x < max_val), g, 0.0))
+defvjp(hardtanh, lambda g, _y, x, min_val=-1.0, max_val=1.0: where((x <= min_val) | (x >= max_val), 0.0, g))
 
 
 @primitive(

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import is_floating, namespace
 from tinygrad_mlp.backward import backward
-from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import Node, wrap
 from tinygrad_mlp.tensors.protocols import (
     array_function,
@@ -224,6 +224,7 @@ class Operators(Node):
         return self.numpy().tolist()
 
     def __float__(self) -> float:
+        """Return the one number, outside of any graph; ``a[0] = x`` on an array of NumPy asks for it too."""
         refuse_while_tracing("float()")
         return float(self.item())
 
@@ -260,6 +261,16 @@ class Operators(Node):
         if copy is False:
             raise ValueError("a tensor gives a copy of its data, never its own memory: leave out copy=False")
         return np.array(self._data, dtype=dtype)
+
+    @property
+    def _mask(self) -> Any:
+        """Raise where ``numpy.ma``, which asks every operand for a mask, would go on with numbers without gradient."""
+        if self.requires_grad:
+            raise UnsupportedError(
+                f"np.ma of a {type(self).__name__} would lose its gradient: use .data for the numbers alone, or fill "
+                "the masked array"
+            )
+        raise AttributeError("_mask")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return array_ufunc(type(self).__name__, ufunc, method, inputs, kwargs)
