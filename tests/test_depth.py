@@ -1,7 +1,9 @@
 """Graphs of a million nodes: no recursion, time linear in their size, and freed by reference counting alone."""
 
+import copy
 import gc
 import itertools
+import pickle
 import sys
 import weakref
 
@@ -211,6 +213,52 @@ def test_a_traced_graph_is_freed():
         y = (x * 2).sum()
     del y
     assert count_nodes() == before
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+    "pickle in Python": lambda x: pickle.loads(pickle._dumps(x)),
+}
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+@kinds
+def test_a_deep_graph_is_copied_and_pickled_without_recursion(kind, copied):
+    """Whatever is copied together stays together: leaves, results, and nodes between them, in whatever order."""
+    x, w = kind(2.0), kind(3.0)
+    middle = x
+    for _ in range(10_000):
+        middle = middle * 1.0 + w
+    y = middle * w
+    for _ in range(10_000):
+        y = y * 1.0
+    before = count_nodes()
+    for order in ((x, w, middle, y), (y, middle, w, x)):
+        twins = copied(order)
+        x2, w2, middle2, y2 = twins if order[0] is x else twins[::-1]
+        assert count_nodes() == before + 30_003  # those of the graph, and no others
+        y2.backward()
+        assert (float(x2.grad), float(w2.grad)) == (3.0, 30_000.0 + middle.item())
+        assert (x.grad, w.grad) == (None, None)
+        assert middle2.item() == middle.item()
+        assert kind is tg.Tensor or middle2.grad == 3.0  # the very node that lies between them
+        del x2, w2, middle2, y2, twins
+        assert count_nodes() == before
+
+
+@kinds
+def test_a_leaf_whose_gradient_is_a_graph_of_itself_is_copied(kind):
+    x = kind(2.0)
+    (x**3).backward(create_graph=True)
+    for copied in COPIES.values():
+        for first in (True, False):
+            x2, g2 = copied((x, x.grad)) if first else copied((x.grad, x))[::-1]
+            assert x2.grad is g2
+            x2.grad = None
+            g2.backward()
+            assert float(x2.grad) == 12.0
 
 
 def test_printing_and_deleting_a_deep_graph_does_not_recurse():

@@ -8,11 +8,13 @@ import copy
 import itertools
 import math
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import FrameType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -143,6 +145,12 @@ class Node:
     def __copy__(self) -> Any:
         return copy.deepcopy(self) if self.op is None else self  # what is computed is fixed; leaves share no memory
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.op is None:
+            return super().__reduce_ex__(protocol)
+        flat = _flat_around(self)
+        return _node_at, (flat, flat.places[id(self)])
+
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         for slots in state:
             for name, value in (slots or {}).items():
@@ -235,6 +243,60 @@ def user_line() -> str:
     if frame is None:
         return ""
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+# ------------------------------------------------------------------------------------------------------------- copies
+
+
+class _Flat:
+    """What was computed in a graph, as a flat list: so that pickle and deepcopy do not recurse, however deep it is."""
+
+    def __init__(self, kinds: Iterable[type[Node]]) -> None:
+        """Make nodes without content, which ``__setstate__`` fills in; they may refer to each other in circles."""
+        self.nodes: list[Any] = [new(kind) for kind in kinds]
+
+    def gather(self, root: Node) -> Self:
+        """Add ``root`` and all that it was computed from, up to leaves and to nodes of other lists still in use."""
+        self.nodes.append(root)
+        self.places = {id(root): 0}
+        for node in self.nodes:
+            for x in node.inputs:
+                if type(x) in NODES and x.op is not None and id(x) not in self.places and id(x) not in _flats:
+                    self.places[id(x)] = len(self.nodes)
+                    self.nodes.append(x)
+        _flats.update(dict.fromkeys(self.places, self))
+        return self
+
+    def __reduce__(self) -> Any:
+        rows = []
+        for node in self.nodes:
+            inputs = node.inputs
+            at = [self.places.get(id(x), -1) for x in inputs]
+            others = tuple(None if i >= 0 else x for i, x in zip(at, inputs, strict=True))
+            slots = {name: getattr(node, name) for name in Node.__slots__}
+            rows.append((at, others, getattr(node, "saved", None), slots))
+        return _Flat, ([type(node) for node in self.nodes],), rows
+
+    def __setstate__(self, rows: Iterable[Any]) -> None:
+        for node, (at, others, saved, slots) in zip(self.nodes, rows, strict=True):
+            node.__setstate__((slots,))
+            node.set_inputs(tuple(x if i < 0 else self.nodes[i] for i, x in zip(at, others, strict=True)))
+            if saved is not None:
+                node.saved = saved
+
+
+_flats: WeakValueDictionary[int, _Flat] = WeakValueDictionary()  # by id of a node; pickle and deepcopy keep them alive
+_flats_lock = threading.Lock()
+
+
+def _flat_around(node: Node) -> _Flat:
+    """Return the list that ``node`` is in, for as long as one pickle or deepcopy is under way."""
+    with _flats_lock:
+        return _flats.get(id(node)) or _Flat(()).gather(node)
+
+
+def _node_at(flat: _Flat, i: int) -> Node:
+    return flat.nodes[i]  # type: ignore[no-any-return]
 
 
 # -------------------------------------------------------------------------------------------------------------- order
