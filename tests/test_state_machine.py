@@ -329,5 +329,5 @@ class Graphs(RuleBasedStateMachine):
         assert alive == [] or sys.exception() is not None  # no cycle keeps a graph; a traceback would
 
 
-Graphs.TestCase.settings = settings(stateful_step_count=30, max_examples=settings.default.max_examples)
+Graphs.TestCase.settings = settings(stateful_step_count=30, max_examples=min(300, settings.default.max_examples))
 TestGraphs = Graphs.TestCase
