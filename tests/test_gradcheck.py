@@ -70,6 +70,15 @@ def test_it_is_not_misled_by_curvature_edges_or_rounding(f, x):
     assert gradcheck(f, np.array([x, x]))
 
 
+def test_a_graph_recorded_before_can_still_run_backward():
+    w, v = tg.Tensor([1.0, 2.0]), tg.Value(3.0)
+    loss = (w * w * v).sum()
+    assert tg.gradcheck(lambda w, v: (w * w * v).sum(), w, v).passed
+    loss.backward()
+    assert np.array_equal(w.grad, [6.0, 12.0])
+    assert v.grad == 5.0
+
+
 def test_it_names_the_elements_of_a_wrong_rule(cube):
     x = np.array([[0.5, 2.0], [3.0, 0.25]])
     report = gradcheck(cube, x, raise_exception=False)

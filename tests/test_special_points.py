@@ -31,6 +31,8 @@ def value_and_slopes(f, *xs):
         (tg.hypot, [0.0, 0.0], [0.0, 0.0, 0.0]),
         (tg.hypot, [1e300, 1e300], [math.sqrt(2) * 1e300, math.sqrt(0.5), math.sqrt(0.5)]),
         (tg.arctan2, [0.0, 0.0], [0.0, 0.0, 0.0]),
+        (tg.arctan2, [1e-200, 1e-200], [math.pi / 4, 5e199, -5e199]),
+        (tg.arctan2, [1e200, 1e200], [math.pi / 4, 5e-201, -5e-201]),
         (tg.logaddexp, [-INF, -INF], [-INF, 0.5, 0.5]),
         (tg.logaddexp, [INF, INF], [INF, 0.5, 0.5]),
         (tg.logaddexp, [-INF, 3.0], [3.0, 0.0, 1.0]),

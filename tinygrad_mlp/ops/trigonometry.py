@@ -95,10 +95,11 @@ def arctan2(xp: Any, a: Any, b: Any) -> Any:
 
 
 def _over_square(g: Any, leg: Any, a: Any, b: Any) -> Any:
-    """Return ``g * leg / (a² + b²)``, 0 at the origin."""
-    square = a * a + b * b
-    origin = square == 0
-    return where(origin, 0.0, divide(g * leg, where(origin, 1.0, square)))
+    """Return ``g * leg / (a² + b²)``, 0 at the origin; no square is formed, which might overflow, or vanish."""
+    radius = hypot(a, b)
+    origin = radius == 0
+    radius = where(origin, 1.0, radius)
+    return where(origin, 0.0, g * divide(divide(leg, radius), radius))
 
 
 defvjp(arctan2, lambda g, _y, a, b: _over_square(g, b, a, b), lambda g, _y, a, b: _over_square(-g, a, a, b))
