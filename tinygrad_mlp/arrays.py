@@ -70,6 +70,15 @@ class Namespace:
         ln2 = math.log(2)
         return self.logaddexp(a * ln2, b * ln2) / ln2
 
+    def fmod(self, a: Any, b: Any) -> Any:
+        """Return the remainder of ``a / b`` with the sign of ``a``."""
+        size = self.remainder(self.abs(a), self.abs(b))
+        return self.where(a < 0, -size, size)
+
+    def heaviside(self, x: Any, at_zero: Any) -> Any:
+        """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0, nan at nan."""
+        return self.where(x == 0, at_zero, self.where(x > 0, 1.0, self.where(x < 0, 0.0, x)))
+
     def index_add(self, x: Any, index: Any, values: Any) -> Any:
         """Return ``x`` with ``values`` added at ``x[index]``; where an index repeats, every value counts."""
         xp = self.module
@@ -93,6 +102,8 @@ class NumPy(Namespace):
     cbrt: Any = np.cbrt
     exp2: Any = np.exp2
     logaddexp2: Any = np.logaddexp2
+    fmod: Any = np.fmod
+    heaviside: Any = np.heaviside
     add, subtract, multiply, divide, negative = np.add, np.subtract, np.multiply, np.divide, np.negative
 
     @staticmethod

@@ -97,8 +97,7 @@ def positive(x: Any) -> Any:
 )
 def heaviside(xp: Any, x: Any, at_zero: Any) -> Any:
     """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0; the derivative in ``x`` is 0."""
-    step = xp.where(x > 0, 1.0, xp.where(x < 0, 0.0, x))
-    return xp.where(x == 0, at_zero, step)
+    return xp.heaviside(x, at_zero)
 
 
 defvjp(
@@ -160,8 +159,7 @@ def remainder(xp: Any, a: Any, b: Any) -> Any:
 )
 def fmod(xp: Any, a: Any, b: Any) -> Any:
     """Return ``a - trunc(a / b) * b``, of the sign of ``a``, as C's ``fmod``."""
-    size = xp.remainder(xp.abs(a), xp.abs(b))
-    return xp.copysign(size, a) if xp is scalars or is_floating(size) else xp.where(a < 0, -size, size)
+    return xp.fmod(a, b)
 
 
 defvjp(remainder, lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * floor_divide(a, b))
