@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.errors import ShapeError, UnsupportedError
 
 INF, NAN = math.inf, math.nan
 
@@ -83,3 +84,32 @@ def test_float_power_computes_in_float64():
     y = tg.float_power(x, 2)
     y.backward()
     assert (y.dtype, x.grad.dtype, x.grad[0]) == (np.float64, np.float32, 4.0)
+
+
+@pytest.mark.parametrize("f", [tg.softmax, tg.log_softmax, tg.softmin])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 0), -1), ((0, 3), -1), ((0, 3), 0)])
+def test_a_softmax_of_nothing_is_empty(f, shape, axis):
+    x = tg.Tensor(np.zeros(shape))
+    y = f(x, axis=axis)
+    y.backward(np.zeros(shape))
+    assert y.shape == x.grad.shape == shape
+
+
+def test_cosine_similarity_broadcasts_before_it_takes_the_norms():
+    a, b = np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[1.0, 1.0]], [[2.0, -1.0]]])
+    both = [np.broadcast_to(x, (2, 2, 2)) for x in (a, b)]
+    expected = (both[0] * both[1]).sum(1) / (np.linalg.norm(both[0], axis=1) * np.linalg.norm(both[1], axis=1))
+    assert np.allclose(tg.cosine_similarity(a, b, axis=1), expected)
+    with pytest.raises(ShapeError, match=r"cosine_similarity: shapes \(2,\) and \(3,\)"):
+        tg.cosine_similarity(np.ones(2), np.ones(3), axis=0)
+
+
+def test_normalize_by_the_number_of_nonzero_elements():
+    x = np.array([[3.0, 0.0, 4.0]], np.float32)
+    y = tg.normalize(x, p=0.0)
+    assert (y.dtype, y.tolist()) == (np.float32, [[1.5, 0.0, 2.0]])
+
+
+def test_hardtanh_refuses_crossed_bounds():
+    with pytest.raises(UnsupportedError, match=r"hardtanh: min_val 1\.0 is greater than max_val 0\.0"):
+        tg.hardtanh(0.5, 1.0, 0.0)

@@ -67,6 +67,8 @@ defvjp(softplus, lambda g, _y, x: g * sigmoid(x))
 @primitive(symbol="softmax", latex=r"\operatorname{{softmax}}({0})", analytic=True)
 def softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
     """Return ``exp(x) / sum(exp(x))`` along ``axis``; the maximum is subtracted before exp."""
+    if not x.size:
+        return x - xp.sum(x, axis=axis, keepdims=True)  # of nothing there is no maximum, but an axis must exist
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -77,6 +79,8 @@ defvjp(softmax, lambda g, y, _x, axis=-1: y * (g - sum(g * y, axis=axis, keepdim
 @primitive(symbol="log_softmax", latex=r"\log\operatorname{{softmax}}({0})", analytic=True)
 def log_softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
     """Return ``log(softmax(x))`` along ``axis``, without the logarithm of a rounded zero."""
+    if not x.size:
+        return x - xp.sum(x, axis=axis, keepdims=True)
     z = x - xp.max(x, axis=axis, keepdims=True)
     return z - xp.log(xp.sum(xp.exp(z), axis=axis, keepdims=True))
 
@@ -123,6 +127,8 @@ defvjp(relu6, lambda g, y, _x: where((y <= 0) | (y >= 6), 0.0, g))
 @primitive(symbol="hardtanh", latex=r"\min(\max({0}, {min_val}), {max_val})", elementwise=True, kinks="0 on the bounds")
 def hardtanh(xp: Any, x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Return ``x`` held between ``min_val`` and ``max_val``; the derivative on the bounds is 0, at nan 1."""
+    if min_val > max_val:
+        raise UnsupportedError(f"hardtanh: min_val {min_val} is greater than max_val {max_val}")
     return xp.minimum(xp.maximum(x, min_val), max_val)
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.errors import ShapeError
-from tinygrad_mlp.ops.comparison import maximum
+from tinygrad_mlp.ops.comparison import maximum, not_equal
 from tinygrad_mlp.ops.elementwise import abs, add, divide, multiply, power, square, where
 from tinygrad_mlp.ops.reductions import max, mean, spread, sum, var
-from tinygrad_mlp.ops.shaping import as_array
+from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to
 from tinygrad_mlp.ops.special import rsqrt
 from tinygrad_mlp.table import defvjp, primitive
 
@@ -35,6 +37,8 @@ def vector_norm(x: Any, p: float, axis: Any) -> Any:
         return sum(abs(x), axis=axis, keepdims=True)
     if p == float("inf"):
         return max(abs(x), axis=axis, keepdims=True)
+    if p == 0:
+        return sum(astype(not_equal(x, 0), dtype=x.dtype), axis=axis, keepdims=True)
     return power(sum(power(abs(x), p), axis=axis, keepdims=True), 1 / p)
 
 
@@ -70,8 +74,6 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
 
     Source: B. Zhang, R. Sennrich, *Root mean square layer normalization*, NeurIPS 2019.
     """
-    import numpy as np
-
     axes = _last_axes("rms_norm", x, normalized_shape)
     if eps is None:
         eps = float(np.finfo(x.dtype).eps)
@@ -80,6 +82,12 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
 
 def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``."""
+    a, b = as_array(a), as_array(b)
+    try:
+        shape = np.broadcast_shapes(tuple(a.shape), tuple(b.shape))
+    except ValueError:
+        raise ShapeError(f"cosine_similarity: shapes {tuple(a.shape)} and {tuple(b.shape)} do not broadcast") from None
+    a, b = broadcast_to(a, shape=shape), broadcast_to(b, shape=shape)  # the axis is one of both together
     norms = [maximum(euclidean_norm(x, axis=axis, keepdims=True), eps) for x in (a, b)]
     return sum(multiply(divide(a, norms[0]), divide(b, norms[1])), axis=axis)
 
