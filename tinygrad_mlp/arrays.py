@@ -51,11 +51,15 @@ class Namespace:
         """Return the sum of ``weights * x``, two arrays of one shape; a weight of 0 takes away even an infinity."""
         return self.sum(weights * self.where(weights == 0, self.zeros_like(x), x))
 
-    def erf(self, x: Any) -> Any:
+    def erf(self, x: Any, function: Any = math.erf) -> Any:
         """Return the error function of every element, by the C library's."""
         values = np.asarray(x)
-        found = np.fromiter(map(math.erf, values.ravel().tolist()), np.float64, values.size).reshape(values.shape)
+        found = np.fromiter(map(function, values.ravel().tolist()), np.float64, values.size).reshape(values.shape)
         return self.module.asarray(found.astype(values.dtype))
+
+    def erfc(self, x: Any) -> Any:
+        """Return 1 minus the error function, exact where that rounds to 0."""
+        return self.erf(x, math.erfc)
 
     def cbrt(self, x: Any) -> Any:
         """Return the real cube root."""

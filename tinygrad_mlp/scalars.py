@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "copysign", "cos",
-    "cosh", "divide", "erf", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "heaviside", "hypot",
+    "cosh", "divide", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "heaviside", "hypot",
     "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and",
     "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "power", "remainder", "round", "sign",
     "signbit", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "where",
@@ -67,6 +67,7 @@ log2 = _ieee(math.log2, np.log2)
 log10 = _ieee(math.log10, np.log10)
 cbrt = math.cbrt
 erf = math.erf
+erfc = math.erfc
 copysign = math.copysign
 floor = _through(np.floor)  # math's give integers, and refuse inf and nan
 ceil = _through(np.ceil)

@@ -139,6 +139,7 @@ from tinygrad_mlp.ops.shaping import (
 from tinygrad_mlp.ops.special import (
     cbrt,
     erf,
+    erfc,
     exp2,
     float_power,
     lerp,
@@ -191,7 +192,8 @@ __all__ = [
     "remainder", "rint", "round", "signbit", "trunc",
     "astype", "broadcast_to", "concatenate", "expand_dims", "reshape", "squeeze", "stack", "sum_to", "swapaxes",
     "transpose",
-    "cbrt", "erf", "exp2", "float_power", "lerp", "log10", "log2", "logaddexp", "logaddexp2", "logit", "rsqrt", "xlogy",
+    "cbrt", "erf", "erfc", "exp2", "float_power", "lerp", "log10", "log2", "logaddexp", "logaddexp2", "logit", "rsqrt",
+    "xlogy",
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "hypot",
     "rad2deg", "sin", "sinc", "sinh", "tan", "tanh",
 ]  # fmt: skip

@@ -5,12 +5,12 @@ from typing import Any
 
 from tinygrad_mlp import scalars
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
-from tinygrad_mlp.ops.comparison import logical_not, minimum
+from tinygrad_mlp.ops.comparison import clip, isinf, logical_not
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, multiply, negative, square, where
 from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.reductions import spread, sum
 from tinygrad_mlp.ops.shaping import as_array, normal_axis
-from tinygrad_mlp.ops.special import erf
+from tinygrad_mlp.ops.special import erfc, logaddexp, logaddexp2
 from tinygrad_mlp.ops.trigonometry import tanh
 from tinygrad_mlp.table import defvjp, primitive
 
@@ -30,6 +30,24 @@ def sigmoid(xp: Any, x: Any) -> Any:
 
 
 defvjp(sigmoid, lambda g, y, _x: g * (y * (1 - y)))
+
+
+def _first_share(a: Any, b: Any, base: float) -> Any:
+    """Return what ``a`` contributes to ``baseᵃ + baseᵇ``, between 0 and 1; half where both are the same infinity."""
+    same = (a == b) & isinf(a)
+    return sigmoid(where(same, 0.0, a - b) * math.log(base))
+
+
+defvjp(
+    logaddexp,
+    lambda g, _y, a, b: g * _first_share(a, b, math.e),
+    lambda g, _y, a, b: g * _first_share(b, a, math.e),
+)
+defvjp(
+    logaddexp2,
+    lambda g, _y, a, b: g * _first_share(a, b, 2.0),
+    lambda g, _y, a, b: g * _first_share(b, a, 2.0),
+)
 
 
 @primitive(symbol="relu", latex=r"\max(0, {0})", elementwise=True, kinks="0 at 0")
@@ -191,7 +209,12 @@ def elu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0)))
 
 
-defvjp(elu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * (alpha * exp(minimum(x, 0.0)))))
+def _below(x: Any) -> Any:
+    """Return ``x`` where it is negative, else 0, with derivative 0 at 0: the second derivative of an ELU there is 0."""
+    return where(x < 0, x, 0.0)
+
+
+defvjp(elu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * (alpha * exp(_below(x)))))
 
 
 @primitive(symbol="celu", latex=r"\max(0, {0}) + {alpha} (e^{{\min(0, {0}) / {alpha}}} - 1)", elementwise=True)
@@ -200,7 +223,7 @@ def celu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0) / alpha))
 
 
-defvjp(celu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * exp(minimum(x, 0.0) / alpha)))
+defvjp(celu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * exp(_below(x) / alpha)))
 
 
 @primitive(
@@ -219,7 +242,7 @@ def selu(xp: Any, x: Any) -> Any:
 
 defvjp(
     selu,
-    lambda g, _y, x: g * SELU_SCALE * where(x > 0, 1.0, SELU_ALPHA * exp(minimum(x, 0.0))),
+    lambda g, _y, x: g * SELU_SCALE * where(x > 0, 1.0, SELU_ALPHA * exp(_below(x))),
 )
 
 
@@ -262,10 +285,10 @@ def gelu(xp: Any, x: Any, /, approximate: str = "none") -> Any:
     Source: D. Hendrycks, K. Gimpel, *Gaussian error linear units*, 2016.
     """
     if approximate == "tanh":
-        return 0.5 * x * (1 + xp.tanh(GELU_RATE * (x + GELU_CUBIC * x * x * x)))
+        return x * sigmoid.forward(xp, 2 * GELU_RATE * (x + GELU_CUBIC * x * x * x))  # σ(2u) is ½ (1 + tanh u)
     if approximate != "none":
         raise UnsupportedError(f"gelu: approximate={approximate!r}: choose 'none' or 'tanh'")
-    return 0.5 * x * (1 + xp.erf(x * math.sqrt(0.5)))
+    return 0.5 * x * xp.erfc(x * -math.sqrt(0.5))
 
 
 GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
@@ -273,10 +296,11 @@ GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 def _gelu_vjp(g: Any, _y: Any, x: Any, approximate: str = "none") -> Any:
     if approximate == "tanh":
-        t = tanh(GELU_RATE * (x + GELU_CUBIC * x * x * x))
-        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (GELU_RATE * (1 + 3 * GELU_CUBIC * x * x)))
+        x = clip(x, -40.0, 40.0)  # where the slope is 0 or 1, and the cube of x far from overflow
+        u = 2 * GELU_RATE * (x + GELU_CUBIC * x * x * x)
+        return g * (sigmoid(u) * (1 + x * sigmoid(-u) * (2 * GELU_RATE * (1 + 3 * GELU_CUBIC * x * x))))
     density = math.sqrt(0.5 / math.pi) * exp(-0.5 * x * x)
-    return g * (0.5 * (1 + erf(x * math.sqrt(0.5))) + x * density)
+    return g * (0.5 * erfc(x * -math.sqrt(0.5)) + x * density)
 
 
 defvjp(gelu, _gelu_vjp)

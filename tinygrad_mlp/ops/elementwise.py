@@ -194,7 +194,7 @@ def expm1(xp: Any, x: Any) -> Any:
     return xp.expm1(x)
 
 
-defvjp(expm1, lambda g, y, _x: g * (y + 1))
+defvjp(expm1, lambda g, _y, x: g * exp(x))  # not y + 1, which loses the left tail
 
 
 @primitive(

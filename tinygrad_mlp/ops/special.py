@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.ops.comparison import isinf
-from tinygrad_mlp.ops.elementwise import abs, divide, exp, log, power, reciprocal, where
+from tinygrad_mlp.ops.elementwise import abs, divide, exp, log, power, where
 from tinygrad_mlp.ops.shaping import astype
 from tinygrad_mlp.table import defvjp, primitive
 
@@ -83,13 +82,6 @@ def rsqrt(xp: Any, x: Any) -> Any:
 defvjp(rsqrt, lambda g, y, _x: g * (-0.5 * (y * y * y)))
 
 
-def _first_share(a: Any, b: Any, base: float) -> Any:
-    """Return what ``a`` contributes to ``baseᵃ + baseᵇ``, between 0 and 1; half where both are the same infinity."""
-    same = (a == b) & isinf(a)
-    gap = where(same, 0.0, a - b) * -math.log(base)
-    return reciprocal(1 + exp(gap))
-
-
 @primitive(
     symbol="logaddexp",
     latex=r"\log(e^{{{0}}} + e^{{{1}}})",
@@ -101,13 +93,6 @@ def logaddexp(xp: Any, a: Any, b: Any) -> Any:
     return xp.logaddexp(a, b)
 
 
-defvjp(
-    logaddexp,
-    lambda g, _y, a, b: g * _first_share(a, b, math.e),
-    lambda g, _y, a, b: g * _first_share(b, a, math.e),
-)
-
-
 @primitive(
     symbol="logaddexp2",
     latex=r"\log_2(2^{{{0}}} + 2^{{{1}}})",
@@ -117,13 +102,6 @@ defvjp(
 def logaddexp2(xp: Any, a: Any, b: Any) -> Any:
     """Return ``log2(2**a + 2**b)`` without overflow."""
     return xp.logaddexp2(a, b)
-
-
-defvjp(
-    logaddexp2,
-    lambda g, _y, a, b: g * _first_share(a, b, 2.0),
-    lambda g, _y, a, b: g * _first_share(b, a, 2.0),
-)
 
 
 @primitive(
@@ -155,7 +133,14 @@ def erf(xp: Any, x: Any) -> Any:
     return xp.erf(x)
 
 
+@primitive(symbol="erfc", latex=r"\operatorname{{erfc}}({0})", elementwise=True)
+def erfc(xp: Any, x: Any) -> Any:
+    """Return ``1 - erf(x)``, exact in the right tail, where the difference would round to 0."""
+    return xp.erfc(x)
+
+
 defvjp(erf, lambda g, _y, x: g * (2 / math.sqrt(math.pi) * exp(-x * x)))
+defvjp(erfc, lambda g, _y, x: g * (-2 / math.sqrt(math.pi) * exp(-x * x)))
 
 
 @primitive(

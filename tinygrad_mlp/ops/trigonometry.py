@@ -39,6 +39,15 @@ def tan(xp: Any, x: Any) -> Any:
 defvjp(tan, lambda g, y, _x: g * (1 + y * y))
 
 
+@primitive(symbol="1−x²", latex="1 - {0}^2", elementwise=True, domain=(-0.9, 0.9))
+def one_minus_square(xp: Any, x: Any) -> Any:
+    """Return ``1 - x²``, exact near ±1, where the difference of the two would cancel."""
+    return (1 - x) * (1 + x)
+
+
+defvjp(one_minus_square, lambda g, _y, x: g * (-2 * x))
+
+
 @primitive(
     symbol="arcsin",
     latex=r"\arcsin {0}",
@@ -53,7 +62,7 @@ def arcsin(xp: Any, x: Any) -> Any:
     return xp.asin(x)
 
 
-defvjp(arcsin, lambda g, _y, x: divide(g, sqrt((1 - x) * (1 + x))))
+defvjp(arcsin, lambda g, _y, x: divide(g, sqrt(one_minus_square(x))))
 
 
 @primitive(
@@ -70,7 +79,7 @@ def arccos(xp: Any, x: Any) -> Any:
     return xp.acos(x)
 
 
-defvjp(arccos, lambda g, _y, x: divide(-g, sqrt((1 - x) * (1 + x))))
+defvjp(arccos, lambda g, _y, x: divide(-g, sqrt(one_minus_square(x))))
 
 
 @primitive(symbol="arctan", latex=r"\arctan {0}", elementwise=True, analytic=True)
@@ -174,7 +183,7 @@ def arccosh(xp: Any, x: Any) -> Any:
     return xp.acosh(x)
 
 
-defvjp(arccosh, lambda g, _y, x: divide(g, sqrt(x - 1) * sqrt(x + 1)))
+defvjp(arccosh, lambda g, _y, x: divide(divide(g, sqrt(x - 1)), sqrt(x + 1)))
 
 
 @primitive(
@@ -191,7 +200,7 @@ def arctanh(xp: Any, x: Any) -> Any:
     return xp.atanh(x)
 
 
-defvjp(arctanh, lambda g, _y, x: divide(g, (1 - x) * (1 + x)))
+defvjp(arctanh, lambda g, _y, x: divide(g, one_minus_square(x)))
 
 
 @primitive(symbol="deg2rad", latex=r"\tfrac{{\pi}}{{180}} {0}", elementwise=True, linear=True, analytic=True)
@@ -223,12 +232,13 @@ SERIES = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for
 def _sinc_vjp(g: Any, _y: Any, x: Any) -> Any:
     """Return ``g (cos(πx) - sinc(x)) / x``; near 0, where the difference cancels, its power series."""
     near = (x < 0.1) & (x > -0.1)
-    square = x * x
+    small = where(near, x, 0.0)
+    square = small * small
     series: Any = 0.0
     for coefficient in reversed(SERIES):
         series = coefficient + series * square
     away = where(near, 1.0, x)
-    return g * where(near, x * series, divide(cos(math.pi * away) - sinc(away), away))
+    return g * where(near, small * series, divide(cos(math.pi * away) - sinc(away), away))
 
 
 defvjp(sinc, _sinc_vjp)
