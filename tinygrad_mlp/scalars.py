@@ -11,8 +11,8 @@ import numpy as np
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "copysign", "cos",
-    "cosh", "divide", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "heaviside", "hypot",
-    "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and",
+    "cosh", "divide", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "fmod", "heaviside",
+    "hypot", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and",
     "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "power", "remainder", "round", "sign",
     "signbit", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "where",
 ]  # fmt: skip
@@ -121,6 +121,16 @@ def maximum(a: float, b: float) -> float:
 def minimum(a: float, b: float) -> float:
     """Return the smaller, nan if either is nan."""
     return a if a <= b or a != a else b
+
+
+def fmax(a: float, b: float) -> float:
+    """Return the larger, the other if one is nan."""
+    return a if a >= b or b != b else b
+
+
+def fmin(a: float, b: float) -> float:
+    """Return the smaller, the other if one is nan."""
+    return a if a <= b or b != b else b
 
 
 def clip(x: float, lower: float | None = None, upper: float | None = None) -> float:

@@ -253,7 +253,7 @@ class Op:
         if not self.scalars and xp in (scalars, NUMPY):
             floating = next((v.dtype for v in values if type(v) is ndarray and v.dtype.kind == "f"), None)
             for i, v in enumerate(values):
-                if type(v) is float or type(v) is int:
+                if v is not None and type(v) in NUMBERS:
                     values[i] = np.asarray(v, floating if type(v) is float else None)  # a number never widens
             xp = NUMPY
         return xp
@@ -275,6 +275,8 @@ class Op:
     def _checked(self, y: Any) -> Any:
         """Return a result that has no gradient, if it is a real number or an array of real numbers."""
         dtype = getattr(y, "dtype", None)
+        if type(y) is bool and self.differentiable:  # a constant True that was chosen
+            return float(y)
         if not isinstance(y, float | int) and (dtype is None or getattr(dtype, "kind", "f") not in REAL):
             what = f"{type(y).__name__} of {dtype}" if dtype is not None else type(y).__name__
             raise DTypeError(f"{self.name}: gives {what} instead of real numbers")

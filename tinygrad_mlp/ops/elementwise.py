@@ -137,7 +137,7 @@ defvjp(negative, lambda g, _y, _x: -g)
 @primitive(symbol="copy", latex="{0}", elementwise=True, linear=True, analytic=True)
 def identity(xp: Any, x: Any) -> Any:
     """Return ``x`` as a new node."""
-    return +x
+    return xp.logical_or(x, x) if str(getattr(x, "dtype", "")) == "bool" else +x  # NumPy has no + of booleans
 
 
 defvjp(identity, lambda g, _y, _x: g)

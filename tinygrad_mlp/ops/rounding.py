@@ -1,9 +1,8 @@
 """What is constant between jumps, with derivative 0 there; remainders; and what replaces nan and inf."""
 
 import builtins
+from sys import float_info
 from typing import Any
-
-import numpy as np
 
 from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import is_floating
@@ -192,9 +191,11 @@ defvjp(
 )
 def nan_to_num(xp: Any, x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Return ``x`` with nan and infinities replaced (by the dtype's largest numbers); the derivative is 0 there."""
-    limits = np.finfo(np.float64) if xp is scalars else xp.finfo(x.dtype)
-    high = float(limits.max) if posinf is None else posinf
-    low = float(limits.min) if neginf is None else neginf
+    if xp is not scalars and not xp.isdtype(x.dtype, "real floating"):
+        return identity.forward(xp, x)  # integers are all finite
+    most = float_info.max if xp is scalars else xp.finfo(x.dtype).max
+    high = most if posinf is None else posinf
+    low = -most if neginf is None else neginf
     y = xp.where(xp.isnan(x), nan, x)
     y = xp.where(xp.logical_and(xp.isinf(x), x > 0), high, y)
     return xp.where(xp.logical_and(xp.isinf(x), x < 0), low, y)

@@ -222,8 +222,8 @@ defvjp(rad2deg, lambda g, _y, _x: rad2deg(g))
 @primitive(symbol="sinc", latex=r"\frac{{\sin(\pi {0})}}{{\pi {0}}}", elementwise=True, analytic=True)
 def sinc(xp: Any, x: Any) -> Any:
     """Return ``sin(πx) / (πx)``, 1 at 0."""
-    z = math.pi * xp.where(x == 0, 1e-20, x)
-    return xp.sin(z) / z
+    z = math.pi * xp.where(x == 0, 1.0, x)
+    return xp.where(x == 0, 1.0, xp.sin(z) / z)
 
 
 SERIES = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 8)]
