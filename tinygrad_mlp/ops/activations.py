@@ -297,8 +297,9 @@ GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 def _gelu_vjp(g: Any, _y: Any, x: Any, approximate: str = "none") -> Any:
     if approximate == "tanh":
         x = clip(x, -40.0, 40.0)  # where the slope is 0 or 1, and the cube of x far from overflow
-        u = 2 * GELU_RATE * (x + GELU_CUBIC * x * x * x)
-        return g * (sigmoid(u) * (1 + x * sigmoid(-u) * (2 * GELU_RATE * (1 + 3 * GELU_CUBIC * x * x))))
+        square = x * x
+        s = sigmoid(x * (2 * GELU_RATE + 2 * GELU_RATE * GELU_CUBIC * square))
+        return g * (s * (1 + x * (1 - s) * (2 * GELU_RATE + 6 * GELU_RATE * GELU_CUBIC * square)))
     density = math.sqrt(0.5 / math.pi) * exp(-0.5 * x * x)
     return g * (0.5 * erfc(x * -math.sqrt(0.5)) + x * density)
 
