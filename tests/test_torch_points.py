@@ -52,7 +52,6 @@ DIFFERS = {
     "acosh": (1, lambda x: (x < 1) | np.isinf(x), "the value is nan; PyTorch's second derivative at infinity too"),
     "sign": (0, np.isnan, "the sign of nan is nan here, as in NumPy"),
     "nn.functional.softplus": (2, lambda x: x >= 20, "PyTorch takes x itself above 20"),
-    "nn.functional.logsigmoid": (2, lambda x: abs(x) >= 20, "the digits of 1 - y, on the other side in PyTorch"),
     "nn.functional.gelu": (0, lambda x: (x < -6) | (abs(x) > 1e100), "PyTorch loses the left tail"),
     "nn.functional.mish": (2, lambda x: abs(x) > 700, "PyTorch's overflows"),
     "expm1": (1, lambda x: x < -10, "PyTorch's slope y + 1 loses the left tail"),
