@@ -73,14 +73,6 @@ class Namespace:
         """Return the smaller, the other where one is nan."""
         return self.where(self.logical_or(a <= b, b != b), a, b)
 
-    def fmod(self, a: Any, b: Any) -> Any:
-        """Return the remainder of a division rounded towards 0."""
-        return self.copysign(self.remainder(self.abs(a), self.abs(b)), a)
-
-    def heaviside(self, x: Any, at_zero: Any) -> Any:
-        """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0."""
-        return self.where(x == 0, at_zero, self.where(x > 0, 1.0, self.where(x < 0, 0.0, x)))
-
     def exp2(self, x: Any) -> Any:
         """Return 2 to the power ``x``."""
         return 2.0**x
@@ -126,8 +118,6 @@ class NumPy(Namespace):
     fmod: Any = np.fmod
     heaviside: Any = np.heaviside
     logaddexp2: Any = np.logaddexp2
-    fmod: Any = np.fmod
-    heaviside: Any = np.heaviside
     add, subtract, multiply, divide, negative = np.add, np.subtract, np.multiply, np.divide, np.negative
 
     @staticmethod
