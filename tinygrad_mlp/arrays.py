@@ -211,9 +211,9 @@ def namespace(*values: Any) -> Any:
     for value in values:
         xp = NAMESPACES.get(type(value)) or _find(value)
         if xp is not scalars and xp is not found:
-            if found is not scalars:
+            if found is not scalars and found.apply is None and xp.apply is None:
                 raise DTypeError(f"arrays of {_title(found)} and {_title(xp)} in one operation: convert one of them")
-            found = xp
+            found = found if found.apply is not None else xp  # among symbols an array is a constant
     return found
 
 
