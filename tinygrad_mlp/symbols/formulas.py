@@ -49,7 +49,7 @@ class Formula:
 def operands_of(op: Op, shape: Sequence[int] = ()) -> tuple[Symbol, ...]:
     """Return a symbol for each operand of ``op``, with its name as a letter; three for an op of a sequence."""
     if op.operands is VARIADIC:
-        return tuple(Symbol(name, tuple(shape)) for name in ("w", "x", "b"))
+        return tuple(Symbol(name, tuple(shape)) for name in ("wxb" if op.elementwise else "abc"))
     names = [name.lstrip("_") for name, _ in op.operands]
     return tuple(Symbol(SHORT.get(name, name), tuple(shape)) for name in names)
 

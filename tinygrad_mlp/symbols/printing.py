@@ -29,6 +29,17 @@ def bare(x: Any) -> Any:
     return x
 
 
+def spread_parts(x: Any) -> tuple[float, list[Any], list[Any]]:
+    """Return the coefficient and the factors of a product, those of products that are spread over its shape too."""
+    c, above, below = parts(x)
+    over: list[Any] = []
+    under = [bare(z) for z in below]
+    for z in above:
+        d, more, less = parts(bare(z)) if bare(z) is not z else (1.0, [z], [])
+        c, over, under = c * d, over + more, under + less
+    return c, over, under
+
+
 def _shown(constant: str) -> Shown:
     """Return a constant with how tightly it holds together."""
     return constant, Binding.APPLIED if constant.startswith(r"\log") else Binding.ATOM
@@ -81,16 +92,14 @@ class Printer:
 
     def product(self, x: Any) -> Shown:
         """Return a product, a quotient or a negative as a sign and one line with factors above and below."""
-        c, above, below = parts(x)
+        c, above, below = spread_parts(x)
         if any(z is x for z in above):  # divided by zero
             return self.quotient([self.of(x.inputs[0])], [self.of(x.inputs[1])])
         if not above and not below:
             return self.number(c)
         constant = written(abs(c), self.latex) if abs(c) != 1 else ([], [])
         over, under = (list(map(_shown, texts)) for texts in constant)
-        text, binding = self.quotient(
-            over + [self.of(bare(z)) for z in above], under + [self.of(bare(z)) for z in below]
-        )
+        text, binding = self.quotient(over + [self.of(z) for z in above], under + [self.of(z) for z in below])
         if c >= 0:
             return text, binding
         return self.minus_sign + (text if binding >= Binding.PRODUCT else self.bracketed((text, binding))), Binding.SUM

@@ -1,0 +1,69 @@
+"""The generated page of operations is the one in the repository, whole, and its links lead somewhere."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from strategies import ROWS
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.table import Op
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "ops.md").read_text("utf-8")
+
+
+def make_ops():
+    spec = importlib.util.spec_from_file_location("make_ops", DOCS / "make_ops.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_the_table_gives_now():
+    assert make_ops().page() == PAGE, "run: python docs/make_ops.py"
+
+
+def test_the_page_is_the_same_in_every_process():
+    code = "import runpy; print(runpy.run_path('docs/make_ops.py')['page'](), end='')"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=DOCS.parent,
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        check=True,
+    )
+    assert run.stdout.decode("utf-8").replace("\r\n", "\n") == PAGE
+
+
+def test_every_row_and_every_function_has_its_place():
+    assert [name for name in ROWS if f"\n### {name}\n" not in PAGE] == []
+    composed = [name for name in tg.ops.__all__ if not isinstance(getattr(tg.ops, name), Op)]
+    assert [name for name in composed if f"\n- `{name}(" not in PAGE] == []
+    kinks = [name for name, op in ROWS.items() if op.kinks]
+    assert [name for name in kinks if f"| [{name}](#{name}) | {ROWS[name].kinks} |" not in PAGE] == []
+
+
+def test_links_lead_to_headings():
+    headings = {
+        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
+
+
+def test_formulas_are_balanced():
+    for block in re.findall(r"```math\n(.*?)\n```", PAGE, re.DOTALL):
+        plain = re.sub(r"\\[{}]", "", block)
+        assert plain.count("{") == plain.count("}")
+        assert plain.count(r"\left") == plain.count(r"\right")
+
+
+def test_sphinx_builds_the_pages(tmp_path):
+    pytest.importorskip("myst_nb", reason="myst-nb is not installed")
+    build = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path)]
+    assert subprocess.run(build, check=False).returncode == 0
+    assert (tmp_path / "ops.html").exists()
