@@ -49,9 +49,10 @@ def letter(latex: str) -> Symbol:
 
 
 X, ROW = Symbol("x", (3, 3)), Symbol("x", (3,))
+PLACES, PLACE = Symbol("i", (3, 3), dtype=np.int64), Symbol("k", (3,), dtype=np.int64)
 # The operands and params to show a row with, where letters of shape (3, 3) and the defaults do not do.
 CALLS: dict[str, tuple[tuple[Any, ...] | None, dict[str, Any]]] = {
-    "add_along_axis": ((X, np.zeros((3, 3), int)), {"shape": (3, 3)}),
+    "add_along_axis": ((X, PLACES), {"shape": (3, 3)}),
     "argpartition": (None, {"kth": 1}),
     "astype": (None, {"dtype": np.float32}),
     "broadcast_to": ((ROW,), {"shape": (3, 3)}),
@@ -65,20 +66,43 @@ CALLS: dict[str, tuple[tuple[Any, ...] | None, dict[str, Any]]] = {
     "leaky_relu": (None, {"negative_slope": letter(r"\alpha")}),
     "linear": ((Symbol("x", (2, 3)), Symbol("w", (3, 4)), Symbol("b", (4,))), {}),
     "one_hot": ((Symbol("l", (3,), dtype=np.int64),), {"n": 3}),
-    "ranked": ((ROW, np.arange(3)), {}),
+    "ranked": ((ROW, PLACE), {}),
     "reshape": (None, {"shape": (9,)}),
     "scatter": ((ROW,), {"shape": (5,), "index": slice(0, 3)}),
     "softmax_cross_entropy": (None, {"reduction": "sum"}),
     "squeeze": ((Symbol("x", (1, 3)),), {}),
     "sum_to": (None, {"shape": (3,)}),
     "swapaxes": (None, {"axis1": 0, "axis2": 1}),
-    "take_along_axis": ((X, np.zeros((3, 3), int)), {}),
+    "take_along_axis": ((X, PLACES), {}),
 }
-# Written by hand: what would show a length of the example as a number, or a power series.
-BY_HAND = {
-    "mean": [r"\operatorname{broadcast}\left(\frac{g}{n}\right)"],
-    "var": [r"\frac{2 g}{n - \text{ddof}} \, (x - \operatorname{mean}(x))"],
-    "sinc": [r"\frac{g \, (\cos (\pi x) - y)}{x}"],
+# Written by hand, left and right sides: what would show a length of the example as a number, a power series, or the
+# shifts and masks by which a rule computes what is simpler to say with indices.
+BY_HAND: dict[str, list[tuple[str, str]]] = {
+    "cholesky": [
+        (r"\bar x", r"\tfrac{1}{2} (S + S^{\top}), \quad S = y^{-\top} \, \Phi(y^{\top} g) \, y^{-1}"),
+        (r"\Phi(A)_{ij}", r"A_{ij} \, ([i > j] + \tfrac{1}{2} [i = j])"),
+    ],
+    "cofactors_slope": [
+        (r"\bar x", r"D^2 \operatorname{cof}(x)[t, g]"),
+        (r"\bar t", r"D \operatorname{cof}(x)[g]"),
+    ],
+    "cumprod": [(r"\bar x_i", r"\sum_{j \ge i} g_j \prod_{k \le j,\, k \ne i} x_k")],
+    "cumsum": [(r"\bar x_i", r"\sum_{j \ge i} g_j")],
+    "eigenvectors": [
+        (r"\bar x", r"y \, (F \odot (y^{\top} g)) \, y^{\top}, \quad F_{ij} = \frac{[i \ne j]}{\lambda_j - \lambda_i}"),
+    ],
+    "eigvalsh": [(r"\bar x", r"V \operatorname{diag}(g) \, V^{\top}, \quad V = \operatorname{eigvecs} x")],
+    "logcumsumexp": [(r"\bar x_i", r"\sum_{j \ge i} g_j e^{x_i - y_j}")],
+    "mean": [(r"\bar x", r"\operatorname{broadcast}\left(\frac{g}{n}\right)")],
+    "prod": [(r"\bar x_i", r"g \prod_{j \ne i} x_j")],
+    "ranked": [(r"\bar x_i", r"\sum_j \frac{g_j \, [x_i = y_j]}{\sum_k [x_k = y_j]}")],
+    "recurrence": [(r"\bar a_i", r"\bar b_i \, y_{i - 1}"), (r"\bar b_i", r"g_i + a_{i + 1} \bar b_{i + 1}")],
+    "running_max": [(r"\bar x_i", r"\sum_{j \ge i} \frac{g_j \, [x_i = y_j]}{\sum_{k \le j} [x_k = y_j]}")],
+    "running_min": [(r"\bar x_i", r"\sum_{j \ge i} \frac{g_j \, [x_i = y_j]}{\sum_{k \le j} [x_k = y_j]}")],
+    "sinc": [(r"\bar x", r"\frac{g \, (\cos (\pi x) - y)}{x}")],
+    "std": [(r"\bar x", r"\frac{g \, (x - \operatorname{mean}(x))}{(n - \text{ddof}) \, y}")],
+    "svdvals": [(r"\bar x", r"U \operatorname{diag}(g) \, V^{\top}")],
+    "var": [(r"\bar x", r"\frac{2 g \, (x - \operatorname{mean}(x))}{n - \text{ddof}}")],
 }
 
 
@@ -95,12 +119,13 @@ def equations(op: Op) -> list[tuple[str, str]]:
     result = "z" if "y" in letters else "y"
     value = Formula(op(list(operands))) if op is ops.affine else value_formula(op, operands, **params)
     shown = [(result, value.latex)]
+    if op.name in BY_HAND:
+        return shown + BY_HAND[op.name]
     for i, name in enumerate(letters):
         without = op.joint_vjp is None and op.argnum_vjp is None and (i >= len(op.vjps) or op.vjps[i] is None)
         if not op.differentiable or without or not name:
             continue
-        latex = BY_HAND[op.name][i] if op.name in BY_HAND else vjp_formula(op, i, operands, **params).latex
-        shown.append((rf"\bar {name}", latex))
+        shown.append((rf"\bar {name}", vjp_formula(op, i, operands, **params).latex))
     return shown
 
 

@@ -7,7 +7,7 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.table import Op
 
 from .constants import written
-from .simplify import is_number, parts
+from .simplify import constant, is_number, parts
 from .templates import Binding, template
 from .tree import Symbol
 
@@ -40,9 +40,9 @@ def spread_parts(x: Any) -> tuple[float, list[Any], list[Any]]:
     return c, over, under
 
 
-def _shown(constant: str) -> Shown:
-    """Return a constant with how tightly it holds together."""
-    return constant, Binding.APPLIED if constant.startswith(r"\log") else Binding.ATOM
+def _shown(name: str) -> Shown:
+    """Return the name of a constant with how tightly it holds together."""
+    return name, Binding.APPLIED if name.startswith(r"\log") else Binding.ATOM
 
 
 class Printer:
@@ -59,6 +59,7 @@ class Printer:
 
     def of(self, x: Any) -> Shown:
         """Return a formula or a number as text, and how tightly it holds together."""
+        x = constant(x)
         if type(x) is not Symbol:
             return self.number(x) if is_number(x) else ("none" if x is None else str(x), Binding.ATOM)
         if x.op is None:
@@ -76,6 +77,8 @@ class Printer:
             return self.of(x.inputs[0])
         if x.op is ops.broadcast_to:
             return self.call(x.op, [bare(x)], {})
+        if x.op is ops.swapaxes and {axis % x.ndim for axis in x.params.values()} == {x.ndim - 2, x.ndim - 1}:
+            return self.call(ops.transpose, list(x.inputs), {})
         return self.call(x.op, [bare(z) for z in x.inputs] if x.op.elementwise else list(x.inputs), x.params)
 
     def number(self, v: float) -> Shown:
@@ -97,8 +100,8 @@ class Printer:
             return self.quotient([self.of(x.inputs[0])], [self.of(x.inputs[1])])
         if not above and not below:
             return self.number(c)
-        constant = written(abs(c), self.latex) if abs(c) != 1 else ([], [])
-        over, under = (list(map(_shown, texts)) for texts in constant)
+        coefficient = written(abs(c), self.latex) if abs(c) != 1 else ([], [])
+        over, under = (list(map(_shown, texts)) for texts in coefficient)
         text, binding = self.quotient(over + [self.of(z) for z in above], under + [self.of(z) for z in below])
         if c >= 0:
             return text, binding
@@ -237,6 +240,10 @@ class Latex(Printer):
             return rf"\frac{{{self._factors(above)}}}{{{self._factors(below)}}}", Binding.POWER
         return self._factors(above), Binding.PRODUCT
 
+    def factor(self, x: Any) -> str:
+        """Return an operand of a product of matrices, which needs no parentheses inside another one."""
+        return self.put(x, Binding.PRODUCT if getattr(x, "op", None) is ops.matmul else Binding.POWER)
+
     def _factors(self, shown: list[Shown]) -> str:
         """Return factors side by side, functions without parentheses last, so that they end where they should."""
         if len(shown) == 1:
@@ -267,7 +274,9 @@ class Latex(Printer):
 
     def call(self, op: Op, operands: list[Any], params: dict[str, Any]) -> Shown:
         """Return the template of a row with its operands and params filled in."""
-        if op.arity is None or None in [z for z in operands if type(z) is not Symbol] or not op.latex:
+        if op is ops.matmul:
+            return " ".join(self.factor(z) for z in operands), Binding.PRODUCT
+        if op.arity is None or any(z is None for z in operands) or not op.latex:
             name = op.name.replace("_", r"\_")
             given = ", ".join(self.put(z) for z in operands if z is not None)
             return rf"\operatorname{{{name}}}({given})", Binding.ATOM
@@ -280,14 +289,14 @@ class Latex(Printer):
             elif field is not None:
                 value = params[field] if field in params else op.__signature__.parameters[field].default
                 text += self.put(value, asked)
-        if any(word in text for word in (r"\frac", r"\begin")) and "(" in op.latex and not text.startswith(r"\frac"):
-            text = _tall(text)
-        return text, made.binding
+        return _tall(text) if r"\frac" in text and r"\frac" not in op.latex else text, made.binding
 
 
 def _tall(text: str) -> str:
-    r"""Return a function of something tall, with parentheses as tall: ``\max(\frac{1}{2}, x)``."""
-    head, opened, rest = text.partition("(")
-    inner, closed, tail = rest.rpartition(")")
-    balanced = opened and closed and not tail and inner.count("(") == inner.count(")")
-    return rf"{head}\left({inner}\right)" if balanced and r"\left" not in head else text
+    r"""Return a function of something tall, with fences as tall: ``\operatorname{erf}\left(\frac{x}{2}\right)``."""
+    for opening, closing in (("(", ")"), (r"\lfloor", r"\rfloor"), (r"\lceil", r"\rceil"), (r"\lvert", r"\rvert")):
+        head, opened, rest = text.partition(opening)
+        inner, closed, tail = rest.rpartition(closing)
+        if opened and closed and not tail and opening not in inner and r"\left" not in text:
+            return rf"{head}\left{opening}{inner}\right{closing}"
+    return text

@@ -37,20 +37,21 @@ def make(op: Op, operands: Any, params: dict[str, Any]) -> Symbol:
         y = op.forward(NUMPY, *map(shaped, operands), **(copy.deepcopy(plain) if op.random else plain))
     y = y[0] if op.saves else y
     made = Symbol(op.name, np.shape(y), dtype=y.dtype)
-    made.op, made.inputs, made.params = op, tuple(map(_constant, operands)), params
+    made.op, made.params = op, params
+    made.inputs = tuple(map(constant, operands) if op.elementwise else operands)
     return made
 
 
-def _constant(x: Any) -> Any:
+def constant(x: Any) -> Any:
     """Return an array whose elements are all the same as a number, another one as a symbol with a value."""
     if type(x) in (Symbol, *NUMBERS) or x is None:
         return x
     x = np.asarray(x)
     if x.size and (x == x.flat[0]).all():
         return x.flat[0].item()
-    constant = Symbol("C", x.shape, dtype=x.dtype)
-    constant.value = x
-    return constant
+    made = Symbol("C", x.shape, dtype=x.dtype)
+    made.value = x
+    return made
 
 
 class Symbols(Namespace):
@@ -60,9 +61,13 @@ class Symbols(Namespace):
     def apply(op: Op, operands: Any, params: dict[str, Any]) -> Any:
         """Return what ``op`` gives on ``operands``: a simplified formula, or a number where the letters cancel."""
         rule = RULES.get(op)
-        y = NotImplemented if rule is None else rule(*map(_constant, operands), **params)
-        if y is NotImplemented:
-            y = make(op, operands, params)
+        y = NotImplemented if rule is None else rule(*map(constant, operands), **params)
+        if type(y) is not Symbol:
+            made = make(op, operands, params)
+            if y is NotImplemented:
+                y = made
+            elif made.shape:
+                y = np.full(made.shape, y, made.dtype)  # a rule may move its elements
         return (y, None) if op.saves else y
 
 
@@ -302,4 +307,4 @@ RULES: dict[Op, Callable[..., Any]] = {
     ops.greater_equal: _compared(lambda a, b: a >= b),
     **{op: _unless_moved(op) for op in (ops.astype, ops.reshape, ops.broadcast_to, ops.sum_to)},
 }
-NAMESPACES[Symbol] = Symbols("symbols")
+NAMESPACES[Symbol] = Symbols(np)  # whose arrays are constants among symbols

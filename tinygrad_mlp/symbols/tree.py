@@ -162,7 +162,7 @@ def same(a: Any, b: Any) -> bool:
     if a is b:
         return True
     if type(a) is not Symbol or type(b) is not Symbol:
-        return type(a) is not Symbol and type(b) is not Symbol and bool(np.all(a == b))
+        return type(a) is not Symbol and type(b) is not Symbol and np.array_equal(a, b)
     if a.op is None or a.op is not b.op or len(a.inputs) != len(b.inputs) or repr(a.params) != repr(b.params):
         return False
     return all(same(x, z) for x, z in zip(a.inputs, b.inputs, strict=True))
