@@ -55,6 +55,9 @@ class Reader:
         return value
 
     def relation(self):
+        if self.next() == r"\lnot":
+            self.take()
+            return not self.relation()
         value = self.sum()
         return RELATIONS[self.take()](value, self.sum()) if self.next() in RELATIONS else value
 

@@ -190,6 +190,8 @@ def test_text_and_latex_have_the_parentheses_that_they_need(tree, at):
         (tg.where(False, x, 0.0), None, None),
         (tg.where(x > 0, tg.where(x > 0, y, 1.0), 0.0), "y if x > 0 else 0", None),
         (tg.where(x > 0, y, y), "y", "y"),
+        (tg.where(~(x <= 0), y, 0.0), "y if x > 0 else 0", None),
+        (tg.where(~((x > 0) & (y > 0)), y, 0.0), "y if not (x > 0 and y > 0) else 0", None),
         (2 * tg.where(x > 0, y, 1.0), "2·y if x > 0 else 2", None),
         (x * np.array(3.0), "3·x", "3 x"),
         (tg.log(x / y), "log(x/y)", r"\log \frac{x}{y}"),

@@ -245,6 +245,12 @@ def _or(a: Any, b: Any) -> Any:
     return NotImplemented
 
 
+def _not(a: Any) -> Any:
+    if is_number(a):
+        return not a
+    return OPPOSITES[a.op](*a.inputs) if a.op in OPPOSITES else NotImplemented  # a letter is no NaN
+
+
 def _compared(result: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
     """Return the rule of a comparison: a finite number against an infinite one, or against itself."""
 
@@ -282,6 +288,14 @@ def _affine(*inputs: Any) -> Any:
     return total
 
 
+OPPOSITES = {
+    ops.less: ops.greater_equal,
+    ops.less_equal: ops.greater,
+    ops.greater: ops.less_equal,
+    ops.greater_equal: ops.less,
+    ops.equal: ops.not_equal,
+    ops.not_equal: ops.equal,
+}
 RULES: dict[Op, Callable[..., Any]] = {
     ops.add: _sum,
     ops.subtract: _difference,
@@ -296,6 +310,7 @@ RULES: dict[Op, Callable[..., Any]] = {
     ops.where: _where,
     ops.logical_and: _and,
     ops.logical_or: _or,
+    ops.logical_not: _not,
     ops.isnan: lambda _x: False,
     ops.isinf: lambda _x: False,
     ops.isfinite: lambda _x: True,

@@ -175,7 +175,8 @@ def evaluate(formula: Any, values: dict[str, Any]) -> Any:
     >>> evaluate(x * x + 1, {"x": 3.0})
     10.0
     """
-    return _evaluate(formula, values, {})
+    with np.errstate(all="ignore"):  # as in a backward pass: what is not chosen may be anything
+        return _evaluate(formula, values, {})
 
 
 def _evaluate(x: Any, values: dict[str, Any], done: dict[int, Any]) -> Any:
