@@ -204,6 +204,77 @@ def masked(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(grid(draw, op, wide(draw, 1))), {"p": draw(st.sampled_from([0.0, 0.4, 1.0])), "rng": rng}, ())
 
 
+LETTERS = "ijk"
+
+
+def contracted(draw: DrawFn, op: Op) -> Call:
+    lengths = dict(zip(LETTERS, draw(st.tuples(*[st.integers(0, 3)] * len(LETTERS))), strict=True))
+    some = st.lists(st.sampled_from(LETTERS), unique=True, max_size=3).map("".join)
+    terms = draw(st.lists(some, min_size=1, max_size=3))
+    known = sorted(set("".join(terms)))
+    out = "".join(draw(st.lists(st.sampled_from(known), unique=True))) if known else ""
+    sides = [tuple(1 if draw(st.integers(0, 4)) == 0 else lengths[c] for c in term) for term in terms]
+    return Call(tuple(grid(draw, op, sides)), {"subscripts": f"{','.join(terms)}->{out}"}, tuple(range(len(terms))))
+
+
+def well_conditioned(draw: DrawFn, *batch: int, rows: int, columns: int) -> np.ndarray:
+    """Matrices whose singular values are 1, 2, … and whose vectors are random."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    u, _, vh = np.linalg.svd(rng.normal(size=(*batch, rows, columns)), full_matrices=False)
+    return u * np.arange(1.0, min(rows, columns) + 1) @ vh
+
+
+def invertible(draw: DrawFn, _op: Op) -> Call:
+    n = draw(st.integers(0, 3))
+    return Call((well_conditioned(draw, *draw(shapes(max_dims=1, max_side=2)), rows=n, columns=n),), {}, (0,))
+
+
+def any_square(draw: DrawFn, _op: Op) -> Call:
+    """Square matrices, some of them singular."""
+    n, rng = draw(st.integers(0, 4)), np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rank = draw(st.integers(0, n))
+    batch = draw(shapes(max_dims=1, max_side=2))
+    return Call((rng.uniform(-1, 1, (*batch, n, rank)) @ rng.uniform(-1, 1, (*batch, rank, n)),), {}, (0,))
+
+
+def along_another(draw: DrawFn, op: Op) -> Call:
+    (x,) = invertible(draw, op).operands
+    return Call((x, np.random.default_rng(draw(st.integers(0, 99))).uniform(-1, 1, x.shape)), {}, (0, 1))
+
+
+def solved(draw: DrawFn, op: Op) -> Call:
+    n, k = draw(st.integers(0, 3)), draw(st.integers(0, 2))
+    batch_a, batch_b = wide(draw, 2, max_dims=2, max_side=2)
+    return Call((well_conditioned(draw, *batch_a, rows=n, columns=n), *grid(draw, op, [(*batch_b, n, k)])), {}, (0, 1))
+
+
+def oblong(draw: DrawFn, _op: Op) -> Call:
+    rows, columns = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    batch = draw(shapes(max_dims=1, max_side=2))
+    return Call((well_conditioned(draw, *batch, rows=rows, columns=columns),), {}, (0,))
+
+
+def positive_definite(draw: DrawFn, op: Op) -> Call:
+    (x,) = invertible(draw, op).operands
+    return Call((x @ np.swapaxes(x, -1, -2),), {"upper": draw(st.booleans())}, (0,))
+
+
+def symmetric_operand(draw: DrawFn, op: Op) -> Call:
+    return positive_definite(draw, op)._replace(params={"UPLO": draw(st.sampled_from("LU"))})
+
+
+def symmetric(x: Any) -> Any:
+    return (x + x.swapaxes(-1, -2)) / 2
+
+
+SYMMETRIC = ("cholesky", "eigenvectors", "eigvalsh")
+
+
+def direction(op: Op, v: Any) -> Any:
+    """The part of ``v`` along which ``op`` has the derivative of its rule: that of symmetric matrices is symmetric."""
+    return symmetric(v) if op.name in SYMMETRIC else v
+
+
 # One line for each row that needs more than broadcasting operands.
 CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "argmax": found,
@@ -211,38 +282,53 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "astype": cast,
     "broadcast_to": widened,
     "celu": given(alpha=[1.0, 0.5]),
+    "cholesky": positive_definite,
     "clip": clipped,
+    "cofactors": invertible,
+    "cofactors_slope": along_another,
     "concatenate": joined,
+    "contraction": contracted,
+    "det": any_square,
+    "determinant_sign": invertible,
     "dropout_mask": masked,
+    "eigenvectors": symmetric_operand,
+    "eigvalsh": symmetric_operand,
     "elu": given(alpha=[1.0, 0.5]),
     "euclidean_norm": averaged,
     "expand_dims": expanded,
     "gelu": given(approximate=["none", "tanh"]),
     "getitem": indexed,
     "hardtanh": given(min_val=[-1.1, -0.4], max_val=[0.7, 1.1]),
+    "inv": invertible,
     "leaky_relu": given(negative_slope=[0.01, 0.3, 0.0]),
+    "left_vectors": oblong,
     "linear": layered,
+    "log_abs_determinant": invertible,
     "log_softmax": along,
-    "logit": given(eps=[None, 0.15]),
-    "logsumexp": averaged,
     "logical_and": deciding,
     "logical_not": deciding,
     "logical_or": deciding,
     "logical_xor": deciding,
+    "logit": given(eps=[None, 0.15]),
+    "logsumexp": averaged,
     "matmul": multiplied,
     "max": averaged,
     "mean": averaged,
     "min": averaged,
     "one_hot": labelled,
+    "pinv": oblong,
     "reshape": reshaped,
+    "right_vectors": oblong,
     "round": given(decimals=[0, 1, -1]),
     "scatter": scattered,
     "softmax": along,
     "softmax_cross_entropy": classified,
+    "solution": solved,
     "squeeze": squeezed,
     "stack": stacked,
     "sum": reduced,
     "sum_to": narrowed,
+    "svdvals": oblong,
     "swapaxes": swapped,
     "transpose": permuted,
     "var": varied,

@@ -21,7 +21,7 @@ FLOORS = {
     "graph": 2,
     "table": 3,
     "ops": 4,
-    "backward": 5,
+    "backward": 5, "linalg": 5,
     "tensors": 6,
     "transforms": 7,
     "rewrite": 8, "symbols": 8, "paths": 8,

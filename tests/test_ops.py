@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from op_cases import CASES, samples
+from op_cases import CASES, direction, samples
 from strategies import FEW, ROWS, SMOOTH, Call, call, leaves
 
 import tinygrad_mlp as tg
@@ -74,7 +74,7 @@ def test_vjp_agrees_with_central_difference(op, data):
     found = cotangents(y, u)
     for i in wrt:
         x = sample.operands[i]
-        v = noise(seed + 1 + i, x)
+        v = direction(op, noise(seed + 1 + i, x))
         measured = np.sum(u * slope(lambda z, i=i: output(op, sample, i, z), x, v))
         derived = np.sum(found[operands[i]] * v)
         assert agree(measured, derived, scale=np.abs(u).sum()), (i, measured, derived)
@@ -90,7 +90,7 @@ def test_the_gradient_of_the_gradient_agrees_with_central_difference(op, data):
     y = call(op, operands, sample.params)
     u = tg.Tensor(noise(seed, y.data))
     first = cotangents(y, u, create_graph=True)
-    projections = [noise(seed + 1 + i, sample.operands[i]) for i in sample.wrt]
+    projections = [direction(op, noise(seed + 1 + i, sample.operands[i])) for i in sample.wrt]
     nodes = [operands[i] for i in sample.wrt]
     s = sum(((first[x] * v).sum() for x, v in zip(nodes, projections, strict=True)), start=tg.Tensor(0.0))
 
@@ -102,7 +102,7 @@ def test_the_gradient_of_the_gradient_agrees_with_central_difference(op, data):
 
     second = cotangents(s) if s.requires_grad else {}
     for i, x in zip(sample.wrt, nodes, strict=True):
-        v = noise(seed + 9, x.data)
+        v = direction(op, noise(seed + 9, x.data))
         measured = slope(lambda z, i=i: projected(i, z), sample.operands[i], v)
         derived = np.sum(second.get(x, 0.0) * v)
         assert agree(measured, derived, scale=np.abs(u.data).sum()), (i, measured, derived)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from op_cases import samples
+from op_cases import direction, samples
 from strategies import FEW, SMOOTH, call
 from test_ops import agree, noise, output, slope
 
@@ -39,7 +39,7 @@ def of_rows(op, sample):
 def test_jvp_agrees_with_central_difference(op, data):
     sample = data.draw(samples(op))
     f, xs = of_rows(op, sample)
-    ts = [noise(i, x) for i, x in enumerate(xs)]
+    ts = [direction(op, noise(i, x)) for i, x in enumerate(xs)]
     y, t = tg.jvp(f, tuple(xs), tuple(ts))
     assert np.array_equal(y, call(op, sample.operands, sample.params))
     parts = [(i, lambda z, i=i: output(op, sample, i, z), v) for i, v in zip(sample.wrt, ts, strict=True)]
@@ -54,7 +54,7 @@ def test_jvp_agrees_with_central_difference(op, data):
 def test_vjp_is_the_transpose_of_jvp(op, data):
     sample = data.draw(samples(op))
     f, xs = of_rows(op, sample)
-    ts = [noise(i, x) for i, x in enumerate(xs)]
+    ts = [direction(op, noise(i, x)) for i, x in enumerate(xs)]
     y, t = tg.jvp(f, tuple(xs), tuple(ts))
     same, pullback = tg.vjp(f, *xs)
     assert np.array_equal(same, y)
@@ -72,7 +72,7 @@ def test_forward_over_reverse_agrees_with_central_difference(op, data):
     f, (x,) = of_rows(op, sample._replace(wrt=(i,)))
     u = noise(5, call(op, sample.operands, sample.params))
     gradient = tg.grad(lambda z: (f(z) * u).sum())
-    v = noise(6, x)
+    v = direction(op, noise(6, x))
     h = tg.hvp(lambda z: (f(z) * u).sum(), x, v)
     assert h.shape == np.shape(x)
     assert agree(slope(gradient, x, v), h, scale=np.abs(u).sum())

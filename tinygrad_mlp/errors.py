@@ -4,6 +4,8 @@ Every error is also one of Python's own kinds, so that ``except ValueError`` kee
 NumPy.
 """
 
+import numpy as np
+
 
 class TinygradError(Exception):
     """The base of every error that the library raises on purpose."""
@@ -15,6 +17,10 @@ class ShapeError(TinygradError, ValueError):
 
 class AxisError(ShapeError, IndexError):
     """An axis does not exist; an ``IndexError`` and a ``ValueError``, as in NumPy."""
+
+
+class MatrixError(TinygradError, np.linalg.LinAlgError):
+    """A matrix without what the operation asks of it: singular, or not positive definite."""
 
 
 class IndexingError(TinygradError, IndexError):

@@ -30,6 +30,7 @@ from tinygrad_mlp.errors import (
     DTypeError,
     GradientError,
     IndexingError,
+    MatrixError,
     ShapeError,
     TinygradError,
     UnsupportedError,
@@ -290,7 +291,8 @@ class Op:
         if unknown:
             known = ", ".join(self.param_names) or "none"
             return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} (it takes: {known})")
-        text = self.explain(*values, **params) if self.explain is not None else ""
+        about_values = isinstance(error, np.linalg.LinAlgError)  # a singular matrix: the shapes do fit
+        text = self.explain(*values, **params) if self.explain is not None and not about_values else ""
         if not text:
             shapes = [tuple(v.shape) for v in values if hasattr(v, "shape")]
             if self.elementwise and len(set(shapes)) > 1:
@@ -302,6 +304,8 @@ class Op:
             kind = AxisError
         elif isinstance(error, IndexError):
             kind = IndexingError
+        elif about_values:
+            kind = MatrixError
         elif isinstance(error, ValueError):
             kind = ShapeError
         return kind(text)

@@ -104,7 +104,24 @@ from tinygrad_mlp.ops.losses import (
     hinge,
     squared_error,
 )
+from tinygrad_mlp.ops.matrices import cholesky, det, eigvalsh, inv, matrix_power, pinv, slogdet, solve, svdvals
 from tinygrad_mlp.ops.normalizing import cosine_similarity, layer_norm, normalize, rms_norm
+from tinygrad_mlp.ops.norms import matrix_norm, norm, vector_norm
+from tinygrad_mlp.ops.products import (
+    cross,
+    dot,
+    einsum,
+    inner,
+    kron,
+    matrix_transpose,
+    matvec,
+    multi_dot,
+    outer,
+    tensordot,
+    vdot,
+    vecdot,
+    vecmat,
+)
 from tinygrad_mlp.ops.random import dropout
 from tinygrad_mlp.ops.reductions import argmax, argmin, logsumexp, max, mean, min, sum, var
 from tinygrad_mlp.ops.rounding import (
@@ -185,7 +202,11 @@ __all__ = [
     "linear", "matmul",
     "absolute_error", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge",
     "squared_error",
+    "cholesky", "det", "eigvalsh", "inv", "matrix_power", "pinv", "slogdet", "solve", "svdvals",
     "cosine_similarity", "layer_norm", "normalize", "rms_norm",
+    "matrix_norm", "norm", "vector_norm",
+    "cross", "dot", "einsum", "inner", "kron", "matrix_transpose", "matvec", "multi_dot", "outer", "tensordot", "vdot",
+    "vecdot", "vecmat",
     "dropout",
     "argmax", "argmin", "logsumexp", "max", "mean", "min", "sum", "var",
     "ceil", "copysign", "divmod", "fix", "floor", "floor_divide", "fmod", "heaviside", "nan_to_num", "positive",

@@ -6,45 +6,17 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ShapeError
-from tinygrad_mlp.ops.comparison import maximum, not_equal
-from tinygrad_mlp.ops.elementwise import abs, add, divide, multiply, power, square, where
-from tinygrad_mlp.ops.reductions import max, mean, spread, sum, var
-from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to
+from tinygrad_mlp.ops.comparison import maximum
+from tinygrad_mlp.ops.elementwise import add, divide, multiply, square
+from tinygrad_mlp.ops.norms import euclidean_norm, vector_norm
+from tinygrad_mlp.ops.reductions import mean, sum, var
+from tinygrad_mlp.ops.shaping import as_array, broadcast_to
 from tinygrad_mlp.ops.special import rsqrt
-from tinygrad_mlp.table import defvjp, primitive
-
-
-@primitive(symbol="‖·‖", latex=r"\lVert {0} \rVert_2", kinks="0 at 0")
-def euclidean_norm(xp: Any, x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """Return the root of the sum of squares over ``axis``; its derivative at 0 is 0."""
-    return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
-
-
-def _euclidean_norm_vjp(g: Any, y: Any, x: Any, axis: Any = None, **_: Any) -> Any:
-    zero = y == 0
-    rate = where(zero, 0.0, divide(g, where(zero, 1.0, y)))
-    return spread(rate, x.shape, axis) * x
-
-
-defvjp(euclidean_norm, _euclidean_norm_vjp)
-
-
-def vector_norm(x: Any, p: float, axis: Any) -> Any:
-    """Return the p-norm over ``axis``, which is kept with length one."""
-    if p == 2:
-        return euclidean_norm(x, axis=axis, keepdims=True)
-    if p == 1:
-        return sum(abs(x), axis=axis, keepdims=True)
-    if p == float("inf"):
-        return max(abs(x), axis=axis, keepdims=True)
-    if p == 0:
-        return sum(astype(not_equal(x, 0), dtype=x.dtype), axis=axis, keepdims=True)
-    return power(sum(power(abs(x), p), axis=axis, keepdims=True), 1 / p)
 
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
     """Return ``x`` divided by its p-norm along ``axis``, or by ``eps`` where the norm is smaller; as PyTorch's."""
-    return divide(x, maximum(vector_norm(x, p, axis), eps))
+    return divide(x, maximum(vector_norm(x, axis=axis, keepdims=True, ord=p), eps))
 
 
 def layer_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:

@@ -213,6 +213,16 @@ class Tensor(Operators):
         refuse_while_tracing("`in`")
         return bool((self._data == (value._data if type(value) in NODES else value)).any())
 
+    # -- products
+
+    def dot(self, other: Any) -> Any:
+        """Return the sum of products over the last axis and the last but one of ``other``; see ``tg.dot``."""
+        return ops.dot(self, other)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return the sum of a diagonal of the plane of two axes."""
+        return ops.trace(self, offset, axis1, axis2)
+
     # -- reductions
 
     def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:

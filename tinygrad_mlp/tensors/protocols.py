@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp import ops
+from tinygrad_mlp import linalg, ops
 from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
 from tinygrad_mlp.table import Op
@@ -27,41 +27,58 @@ invert = partial(_logic, ops.logical_not)
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.abs: ops.abs, np.add: ops.add, np.arccos: ops.arccos, np.arccosh: ops.arccosh, np.arcsin: ops.arcsin,
-    np.arcsinh: ops.arcsinh, np.arctan2: ops.arctan2, np.arctan: ops.arctan, np.arctanh: ops.arctanh,
+    np.arcsinh: ops.arcsinh, np.arctan: ops.arctan, np.arctan2: ops.arctan2, np.arctanh: ops.arctanh,
     np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or, np.bitwise_xor: bitwise_xor, np.cbrt: ops.cbrt,
     np.ceil: ops.ceil, np.copysign: ops.copysign, np.cos: ops.cos, np.cosh: ops.cosh, np.deg2rad: ops.deg2rad,
-    np.degrees: ops.rad2deg, np.divide: ops.divide, np.equal: ops.equal, np.exp2: ops.exp2, np.exp: ops.exp,
-    np.expm1: ops.expm1, np.fabs: ops.abs, np.float_power: ops.float_power, np.floor: ops.floor, np.fmax: ops.fmax,
-    np.fmin: ops.fmin, np.fmod: ops.fmod, np.greater: ops.greater, np.greater_equal: ops.greater_equal,
-    np.heaviside: ops.heaviside, np.hypot: ops.hypot, np.invert: invert, np.isfinite: ops.isfinite,
-    np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less, np.less_equal: ops.less_equal, np.log10: ops.log10,
-    np.log1p: ops.log1p, np.log2: ops.log2, np.log: ops.log, np.logaddexp2: ops.logaddexp2,
-    np.logaddexp: ops.logaddexp, np.logical_and: ops.logical_and, np.logical_not: ops.logical_not,
-    np.logical_or: ops.logical_or, np.logical_xor: ops.logical_xor, np.matmul: ops.matmul, np.maximum: ops.maximum,
-    np.minimum: ops.minimum, np.multiply: ops.multiply, np.negative: ops.negative, np.not_equal: ops.not_equal,
-    np.positive: ops.positive, np.power: ops.power, np.rad2deg: ops.rad2deg, np.radians: ops.deg2rad,
-    np.reciprocal: ops.reciprocal, np.remainder: ops.remainder, np.rint: ops.rint, np.sign: ops.sign, np.sin: ops.sin,
-    np.sinh: ops.sinh, np.sqrt: ops.sqrt, np.square: ops.square, np.subtract: ops.subtract, np.tan: ops.tan,
-    np.tanh: ops.tanh, np.trunc: ops.trunc,
-    np.divmod: ops.divmod, np.floor_divide: ops.floor_divide, np.signbit: ops.signbit,
+    np.degrees: ops.rad2deg, np.divide: ops.divide, np.divmod: ops.divmod, np.equal: ops.equal, np.exp: ops.exp,
+    np.exp2: ops.exp2, np.expm1: ops.expm1, np.fabs: ops.abs, np.float_power: ops.float_power, np.floor: ops.floor,
+    np.floor_divide: ops.floor_divide, np.fmax: ops.fmax, np.fmin: ops.fmin, np.fmod: ops.fmod, np.greater: ops.greater,
+    np.greater_equal: ops.greater_equal, np.heaviside: ops.heaviside, np.hypot: ops.hypot, np.invert: invert,
+    np.isfinite: ops.isfinite, np.isinf: ops.isinf, np.isnan: ops.isnan, np.less: ops.less,
+    np.less_equal: ops.less_equal, np.log: ops.log, np.log10: ops.log10, np.log1p: ops.log1p, np.log2: ops.log2,
+    np.logaddexp: ops.logaddexp, np.logaddexp2: ops.logaddexp2, np.logical_and: ops.logical_and,
+    np.logical_not: ops.logical_not, np.logical_or: ops.logical_or, np.logical_xor: ops.logical_xor,
+    np.matmul: ops.matmul, np.maximum: ops.maximum, np.minimum: ops.minimum, np.multiply: ops.multiply,
+    np.negative: ops.negative, np.not_equal: ops.not_equal, np.positive: ops.positive, np.power: ops.power,
+    np.rad2deg: ops.rad2deg, np.radians: ops.deg2rad, np.reciprocal: ops.reciprocal, np.remainder: ops.remainder,
+    np.rint: ops.rint, np.sign: ops.sign, np.signbit: ops.signbit, np.sin: ops.sin, np.sinh: ops.sinh,
+    np.sqrt: ops.sqrt, np.square: ops.square, np.subtract: ops.subtract, np.tan: ops.tan, np.tanh: ops.tanh,
+    np.trunc: ops.trunc,
 }  # fmt: skip
+
+UFUNCS.update(
+    {
+        getattr(np, f.__name__): f
+        for f in (ops.vecdot, ops.matvec, ops.vecmat)
+        if hasattr(np, f.__name__)  # NumPy 2.2
+    }
+)
 
 REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.amax: ops.max, np.amin: ops.min, np.append: ops.append, np.argmax: ops.argmax, np.argmin: ops.argmin,
-    np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
-    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.broadcast_to: ops.broadcast_to,
-    np.clip: ops.clip, np.column_stack: ops.column_stack, np.concatenate: ops.concatenate, np.copy: ops.identity,
-    np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff, np.dsplit: ops.dsplit, np.dstack: ops.dstack,
-    np.expand_dims: ops.expand_dims, np.flip: ops.flip, np.hsplit: ops.hsplit, np.hstack: ops.hstack, np.max: ops.max,
-    np.mean: ops.mean, np.meshgrid: ops.meshgrid, np.min: ops.min, np.moveaxis: ops.moveaxis,
-    np.nan_to_num: ops.nan_to_num, np.pad: ops.pad, np.ravel: ops.ravel, np.repeat: ops.repeat,
-    np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90, np.sinc: ops.sinc, np.split: ops.split,
-    np.squeeze: ops.squeeze, np.stack: ops.stack, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.tile: ops.tile,
-    np.trace: ops.trace, np.transpose: ops.transpose, np.tril: ops.tril, np.triu: ops.triu, np.var: ops.var,
-    np.vsplit: ops.vsplit, np.vstack: ops.vstack, np.where: ops.where,
-    np.around: ops.round, np.fix: ops.fix, np.round: ops.round,
+    np.around: ops.round, np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
+    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.broadcast_to: ops.broadcast_to, np.clip: ops.clip,
+    np.column_stack: ops.column_stack, np.concatenate: ops.concatenate, np.copy: ops.identity, np.cross: ops.cross,
+    np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff, np.dot: ops.dot, np.dsplit: ops.dsplit,
+    np.dstack: ops.dstack, np.einsum: ops.einsum, np.expand_dims: ops.expand_dims, np.fix: ops.fix, np.flip: ops.flip,
+    np.hsplit: ops.hsplit, np.hstack: ops.hstack, np.inner: ops.inner, np.kron: ops.kron,
+    np.matrix_transpose: ops.matrix_transpose, np.max: ops.max, np.mean: ops.mean, np.meshgrid: ops.meshgrid,
+    np.min: ops.min, np.moveaxis: ops.moveaxis, np.nan_to_num: ops.nan_to_num, np.outer: ops.outer, np.pad: ops.pad,
+    np.ravel: ops.ravel, np.repeat: ops.repeat, np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90,
+    np.round: ops.round, np.sinc: ops.sinc, np.split: ops.split, np.squeeze: ops.squeeze, np.stack: ops.stack,
+    np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.tensordot: ops.tensordot, np.tile: ops.tile, np.trace: ops.trace,
+    np.transpose: ops.transpose, np.tril: ops.tril, np.triu: ops.triu, np.var: ops.var, np.vdot: ops.vdot,
+    np.vsplit: ops.vsplit, np.vstack: ops.vstack, np.where: ops.where, np.linalg.cholesky: linalg.cholesky,
+    np.linalg.cross: linalg.cross, np.linalg.det: linalg.det, np.linalg.diagonal: linalg.diagonal,
+    np.linalg.eigvalsh: linalg.eigvalsh, np.linalg.inv: linalg.inv, np.linalg.matmul: linalg.matmul,
+    np.linalg.matrix_norm: linalg.matrix_norm, np.linalg.matrix_power: linalg.matrix_power,
+    np.linalg.matrix_transpose: linalg.matrix_transpose, np.linalg.multi_dot: linalg.multi_dot,
+    np.linalg.norm: linalg.norm, np.linalg.outer: linalg.outer, np.linalg.pinv: linalg.pinv,
+    np.linalg.slogdet: linalg.slogdet, np.linalg.solve: linalg.solve, np.linalg.svdvals: linalg.svdvals,
+    np.linalg.tensordot: linalg.tensordot, np.linalg.trace: linalg.trace, np.linalg.vecdot: linalg.vecdot,
+    np.linalg.vector_norm: linalg.vector_norm,
 }  # fmt: skip
 
 ON_SHAPES = frozenset({
@@ -101,10 +118,13 @@ def array_ufunc(kind: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...]
         raise UnsupportedError(f"np.{call} of a {kind} is not recorded here; use .data for the numbers alone")
     if kwargs.get("out") is not None:
         raise UnsupportedError(f"np.{ufunc.__name__}: out= would write a {kind} into an array and lose its gradient")
+    params = {}
     for name, value in kwargs.items():
-        if not (name == "where" and value is True):
+        if name == "axis" and ufunc is np.vecdot:
+            params["axis"] = value
+        elif not (name == "where" and value is True):
             raise UnsupportedError(f"np.{ufunc.__name__}: {name}= is not supported on a {kind}")
-    return op(*inputs)
+    return op(*inputs, **params)
 
 
 def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
