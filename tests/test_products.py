@@ -207,6 +207,8 @@ def sums(draw):
 
 @given(case=sums())
 @example(case=("ii", [np.arange(4.0).reshape(2, 2)]))
+@example(case=("ii,", [np.ones((2, 2), bool), np.array(3.0)]))
+@example(case=("i,", [np.full(2, 100, np.int8), np.array(1)]))
 @example(case=("i...,...->...i", [np.arange(4.0).reshape(2, 2), np.arange(2.0)]))
 def test_einsum_is_numpys(case):
     subscripts, arrays = case
@@ -359,6 +361,7 @@ def test_functions_of_numpy_record_the_same():
     t = tg.Tensor(a)
     cases = [
         (np.dot(t, b), np.dot(a, b)),
+        (np.dot(a=t, b=b, out=None), np.dot(a, b)),
         (np.inner(t, a), np.inner(a, a)),
         (np.outer(t, b), np.outer(a, b)),
         (np.vdot(t, b), np.vdot(a, b)),

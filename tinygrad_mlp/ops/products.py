@@ -280,6 +280,9 @@ def contraction(xp: Any, *arrays: Any, subscripts: str) -> Any:
     ``subscripts`` has an arrow, a letter for each axis, and no letter twice in one operand; an axis of length one
     broadcasts.
     """
+    if len({x.dtype for x in arrays}) > 1:  # or a sum of booleans alone, taken first, would be their "or"
+        common = xp.result_type(*arrays)
+        arrays = tuple(xp.astype(x, common) for x in arrays)
     left, _, out = subscripts.partition("->")
     if hasattr(xp, "einsum_path"):
         return xp.einsum(subscripts, *arrays, optimize=len(arrays) > 1)

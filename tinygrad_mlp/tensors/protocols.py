@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp import linalg, ops
 from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
-from tinygrad_mlp.table import Op
+from tinygrad_mlp.table import VARARGS, Op
 
 
 def _logic(op: Op, *operands: Any) -> Any:
@@ -151,12 +151,19 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _composed_call(name: str, func: Any, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a function composed of ops, which has NumPy's signature, gives for NumPy's arguments."""
-    given = {key: value for key, value in kwargs.items() if value is not np._NoValue}
+    given = {
+        key: value
+        for key, value in kwargs.items()
+        if value is not np._NoValue and not (value is None and key in ("out", "dtype"))
+    }
     first = (_signature(func) or ("",))[0]
     if not args and first in given:
         args = (given.pop(first),)
     code = f.__code__
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if len(args) > code.co_argcount and not code.co_flags & VARARGS:
+        names = (_signature(func) or ())[code.co_argcount :]
+        raise UnsupportedError(f"{name}: {names[0] if names else 'another argument'}= is not supported here")
     for key in given:
         if key not in known:
             raise UnsupportedError(f"{name}: {key}= is not supported here")
