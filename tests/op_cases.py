@@ -168,6 +168,27 @@ def scattered(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(grid(draw, op, [np.shape(values)])), {"shape": shape, "index": index}, (0,))
 
 
+def picked(draw: DrawFn, op: Op) -> Call:
+    shape, axis, found, elements = places_along(draw)
+    places = draw(hnp.arrays(np.intp, found, elements=elements))
+    return Call((*grid(draw, op, [shape]), places), {"axis": axis}, (0,))
+
+
+def put_along(draw: DrawFn, op: Op) -> Call:
+    shape, axis, found, elements = places_along(draw)
+    places = draw(hnp.arrays(np.intp, found, elements=elements))
+    return Call((*grid(draw, op, [found]), places), {"shape": shape, "axis": axis}, (0,))
+
+
+def places_along(draw: DrawFn) -> tuple[Shape, int, Shape, st.SearchStrategy[int]]:
+    """A shape, one of its axes, a shape of indices along it, and what indices there may be."""
+    shape = draw(shapes(min_dims=1, min_side=1))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    n = shape[axis]
+    found = tuple(draw(st.integers(0, 4)) if i == axis % len(shape) else m for i, m in enumerate(shape))
+    return shape, axis, found, st.integers(0, n - 1)
+
+
 def labelled(draw: DrawFn, _op: Op) -> Call:
     n = draw(st.integers(1, 4))
     labels = draw(hnp.arrays(np.int64, shapes(max_dims=2), elements=st.integers(0, n - 1)))
@@ -277,6 +298,7 @@ def direction(op: Op, v: Any) -> Any:
 
 # One line for each row that needs more than broadcasting operands.
 CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
+    "add_along_axis": put_along,
     "argmax": found,
     "argmin": found,
     "astype": cast,
@@ -330,6 +352,7 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "sum_to": narrowed,
     "svdvals": oblong,
     "swapaxes": swapped,
+    "take_along_axis": picked,
     "transpose": permuted,
     "var": varied,
     "where": choosing,

@@ -94,7 +94,7 @@ from tinygrad_mlp.ops.elementwise import (
     subtract,
     where,
 )
-from tinygrad_mlp.ops.indexing import getitem, one_hot, scatter
+from tinygrad_mlp.ops.indexing import getitem, one_hot, scatter, take_along_axis
 from tinygrad_mlp.ops.linalg import linear, matmul
 from tinygrad_mlp.ops.losses import (
     absolute_error,
@@ -198,7 +198,7 @@ __all__ = [
     "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "not_equal",
     "abs", "add", "affine", "divide", "exp", "expm1", "identity", "log", "log1p", "multiply", "negative", "power",
     "reciprocal", "sign", "sqrt", "square", "subtract", "where",
-    "getitem", "one_hot", "scatter",
+    "getitem", "one_hot", "scatter", "take_along_axis",
     "linear", "matmul",
     "absolute_error", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge",
     "squared_error",
