@@ -84,6 +84,41 @@ def along(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(grid(draw, op, [shape])), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}, (0,))
 
 
+def decided(draw: DrawFn, _op: Op) -> Call:
+    shape = draw(shapes())
+    params = {"axis": axes(draw, len(shape)), "keepdims": draw(st.booleans())}
+    return Call((draw(hnp.arrays(bool, shape)),), params, ())
+
+
+def running(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes())
+    axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1)) if shape else draw(st.sampled_from([None, 0, -1]))
+    return Call(tuple(grid(draw, op, [shape])), {"axis": axis}, (0,))
+
+
+def ordered(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1))
+    axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1))
+    return Call(tuple(grid(draw, op, [shape])), {"axis": axis}, ())
+
+
+def parted(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1, min_side=1))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    return Call(tuple(grid(draw, op, [shape])), {"kth": 0 if shape[axis] == 1 else 1, "axis": axis}, ())
+
+
+def ranking(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1, min_side=1))
+    ranks = draw(hnp.arrays(np.intp, st.integers(0, 3), elements=st.integers(0, shape[-1] - 1)))
+    return Call((*grid(draw, op, [shape]), ranks), {}, (0,))
+
+
+def recurring(draw: DrawFn, op: Op) -> Call:
+    shape = draw(shapes(min_dims=1))
+    return Call(tuple(grid(draw, op, [shape, shape])), {"reverse": draw(st.booleans())}, (0, 1))
+
+
 def found(draw: DrawFn, op: Op) -> Call:
     shape = draw(shapes(min_side=1))
     axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1)) if shape else None
@@ -299,8 +334,12 @@ def direction(op: Op, v: Any) -> Any:
 # One line for each row that needs more than broadcasting operands.
 CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "add_along_axis": put_along,
+    "all": decided,
+    "any": decided,
     "argmax": found,
     "argmin": found,
+    "argpartition": parted,
+    "argsort": ordered,
     "astype": cast,
     "broadcast_to": widened,
     "celu": given(alpha=[1.0, 0.5]),
@@ -310,6 +349,8 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "cofactors_slope": along_another,
     "concatenate": joined,
     "contraction": contracted,
+    "cumprod": running,
+    "cumsum": running,
     "det": any_square,
     "determinant_sign": invertible,
     "dropout_mask": masked,
@@ -327,6 +368,7 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "linear": layered,
     "log_abs_determinant": invertible,
     "log_softmax": along,
+    "logcumsumexp": running,
     "logical_and": deciding,
     "logical_not": deciding,
     "logical_or": deciding,
@@ -337,17 +379,25 @@ CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
     "max": averaged,
     "mean": averaged,
     "min": averaged,
+    "nanmax": averaged,
+    "nanmin": averaged,
     "one_hot": labelled,
     "pinv": oblong,
+    "prod": reduced,
+    "ranked": ranking,
+    "recurrence": recurring,
     "reshape": reshaped,
     "right_vectors": oblong,
     "round": given(decimals=[0, 1, -1]),
+    "running_max": running,
+    "running_min": running,
     "scatter": scattered,
     "softmax": along,
     "softmax_cross_entropy": classified,
     "solution": solved,
     "squeeze": squeezed,
     "stack": stacked,
+    "std": varied,
     "sum": reduced,
     "sum_to": narrowed,
     "svdvals": oblong,

@@ -1,11 +1,12 @@
 """Who computes this: the namespace of array functions for a value, found by its type.
 
 A namespace has the functions of the Python array API (https://data-apis.org/array-api) and a short list beyond it:
-``index_add``, ``sum_to``, ``sum_product``,
-``quiet``, and a few functions such as ``erf``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any
-other library with a namespace of its own, or one that ``array-api-compat`` knows, is found at its first use.
+``index_add``, ``sum_to``, ``sum_product``, ``recurrence``, ``accumulate``, ``quiet``, and a few functions such as
+``erf``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any other library with a namespace of its own, or one
+that ``array-api-compat`` knows, is found at its first use.
 """
 
+import itertools
 import math
 import zlib
 from functools import lru_cache
@@ -105,6 +106,21 @@ class Namespace:
         axes = tuple(i for i, n in enumerate(x.shape) if i < extra or shape[i - extra] != n)
         return self.reshape(self.sum(x, axis=axes, keepdims=True) if axes else x, shape)
 
+    def recurrence(self, a: Any, b: Any) -> Any:
+        """Return ``s`` with ``s[k] = a[k] s[k-1] + b[k]`` along the last axis, where nothing comes before the first."""
+        sums = [b[..., k] for k in range(b.shape[-1])]
+        for k in range(1, len(sums)):
+            sums[k] = a[..., k] * sums[k - 1] + sums[k]
+        return self.stack(sums, axis=-1) if sums else b
+
+    def accumulate(self, name: str, x: Any, axis: int) -> Any:
+        """Return the function of that name over all elements up to each along ``axis``."""
+        line, f = self.moveaxis(x, axis, -1), getattr(self, name)
+        found = [line[..., k] for k in range(line.shape[-1])]
+        for k in range(1, len(found)):
+            found[k] = f(found[k - 1], found[k])
+        return self.moveaxis(self.stack(found, axis=-1), -1, axis) if found else x
+
 
 class NumPy(Namespace):
     """NumPy, with the calls that a training step makes most bound to the ufuncs themselves."""
@@ -167,6 +183,19 @@ class NumPy(Namespace):
     def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         """Return the minimum over ``axis``."""
         return _MIN(x, axis, None, None, keepdims)
+
+    def recurrence(self, a: Any, b: Any) -> Any:
+        """Return ``s`` with ``s[k] = a[k] s[k-1] + b[k]`` along the last axis, where nothing comes before the first."""
+        if not 0 < b.size == b.shape[-1] or not b.dtype == a.dtype == np.float64:
+            return Namespace.recurrence(self, a, b)
+        pairs = zip(a.ravel()[1:].tolist(), b.ravel()[1:].tolist(), strict=True)  # one row goes by Python's floats
+        line = itertools.accumulate(pairs, lambda s, pair: pair[0] * s + pair[1], initial=b.flat[0].item())
+        return np.fromiter(line, np.float64, b.size).reshape(b.shape)
+
+    @staticmethod
+    def accumulate(name: str, x: Any, axis: int) -> Any:
+        """Return the ufunc of that name over all elements up to each along ``axis``."""
+        return getattr(np, name).accumulate(x, axis)
 
     @staticmethod
     def index_add(x: Any, index: Any, values: Any) -> Any:

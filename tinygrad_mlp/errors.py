@@ -15,6 +15,10 @@ class ShapeError(TinygradError, ValueError):
     """Shapes do not fit each other, or do not fit the operation."""
 
 
+class ZeroWeightsError(TinygradError, ZeroDivisionError):
+    """Weights that sum to zero have no average."""
+
+
 class AxisError(ShapeError, IndexError):
     """An axis does not exist; an ``IndexError`` and a ``ValueError``, as in NumPy."""
 

@@ -79,6 +79,7 @@ class Op:
         defined: where the op is defined, in LaTeX, as ``x > 0``; empty for all real numbers.
         kinks: what the derivative is where there is none, or no finite one, as ``0 at 0``; a sentence's end.
         vjps, joint_vjp, argnum_vjp, jvps: the derivatives; see ``defvjp``, ``defvjps``, ``defvjp_argnum``, ``defjvp``.
+        options: params that the forward rule does not know, each with what computes a call that has it.
         reads: per operand that wants a gradient, whether its rule reads the values of each operand.
     """
 
@@ -86,6 +87,7 @@ class Op:
     joint_vjp: Rule | None = None
     argnum_vjp: Rule | None = None
     jvps: tuple[Rule | None, ...] = ()
+    options: dict[str, Rule] = NO_PARAMS
 
     def __init__(
         self,
@@ -167,6 +169,8 @@ class Op:
         """Compute, and record if an operand is a node that requires a gradient; subclasses have short paths."""
         if len(inputs) != self.arity and self.arity is not None:
             inputs, params = self.bind(inputs, params)
+        for name in self.options.keys() & params.keys() if self.options else ():
+            return self.options[name](*inputs, **params)
         values: list[Any] = []
         constants: list[int] = []
         tracked = arrays = False
@@ -339,8 +343,8 @@ class UnaryOp(Op):
         saved = None
         try:
             y = self.forward(NUMPY, value, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise self.failure((value,), params, error) from error
+        except (ValueError, TypeError, IndexError):
+            return Op.__call__(self, x, **params)  # an option, or else an error that is told there
         if self.saves:
             y, saved = y
         if value is x:

@@ -74,6 +74,17 @@ from tinygrad_mlp.ops.comparison import (
     minimum,
     not_equal,
 )
+from tinygrad_mlp.ops.cumulative import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
+    logcumsumexp,
+    nancumprod,
+    nancumsum,
+)
 from tinygrad_mlp.ops.elementwise import (
     abs,
     add,
@@ -123,7 +134,30 @@ from tinygrad_mlp.ops.products import (
     vecmat,
 )
 from tinygrad_mlp.ops.random import dropout
-from tinygrad_mlp.ops.reductions import argmax, argmin, logsumexp, max, mean, min, sum, var
+from tinygrad_mlp.ops.reductions import (
+    all,
+    any,
+    argmax,
+    argmin,
+    average,
+    count_nonzero,
+    logsumexp,
+    max,
+    mean,
+    min,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+    prod,
+    ptp,
+    std,
+    sum,
+    var,
+)
 from tinygrad_mlp.ops.rounding import (
     ceil,
     copysign,
@@ -152,6 +186,19 @@ from tinygrad_mlp.ops.shaping import (
     sum_to,
     swapaxes,
     transpose,
+)
+from tinygrad_mlp.ops.sorting import (
+    argpartition,
+    argsort,
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    partition,
+    percentile,
+    quantile,
+    sort,
+    topk,
 )
 from tinygrad_mlp.ops.special import (
     cbrt,
@@ -196,6 +243,8 @@ __all__ = [
     "split", "tile", "trace", "tril", "triu", "unstack", "vsplit", "vstack",
     "clip", "equal", "fmax", "fmin", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less", "less_equal",
     "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "not_equal",
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "logcumsumexp", "nancumprod",
+    "nancumsum",
     "abs", "add", "affine", "divide", "exp", "expm1", "identity", "log", "log1p", "multiply", "negative", "power",
     "reciprocal", "sign", "sqrt", "square", "subtract", "where",
     "getitem", "one_hot", "scatter", "take_along_axis",
@@ -208,11 +257,14 @@ __all__ = [
     "cross", "dot", "einsum", "inner", "kron", "matrix_transpose", "matvec", "multi_dot", "outer", "tensordot", "vdot",
     "vecdot", "vecmat",
     "dropout",
-    "argmax", "argmin", "logsumexp", "max", "mean", "min", "sum", "var",
+    "all", "any", "argmax", "argmin", "average", "count_nonzero", "logsumexp", "max", "mean", "min", "nanmax",
+    "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
     "ceil", "copysign", "divmod", "fix", "floor", "floor_divide", "fmod", "heaviside", "nan_to_num", "positive",
     "remainder", "rint", "round", "signbit", "trunc",
     "astype", "broadcast_to", "concatenate", "expand_dims", "reshape", "squeeze", "stack", "sum_to", "swapaxes",
     "transpose",
+    "argpartition", "argsort", "median", "nanmedian", "nanpercentile", "nanquantile", "partition", "percentile",
+    "quantile", "sort", "topk",
     "cbrt", "erf", "erfc", "exp2", "float_power", "lerp", "log10", "log2", "logaddexp", "logaddexp2", "logit", "rsqrt",
     "xlogy",
     "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cos", "cosh", "deg2rad", "hypot",

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import as_payload, is_floating
-from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError, UnsupportedError
 from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, tick
 from tinygrad_mlp.ops.indexing import plain_index
 from tinygrad_mlp.tensors.operators import Operators, copied
@@ -225,25 +225,33 @@ class Tensor(Operators):
 
     # -- reductions
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
         """Return the sum over ``axis``."""
-        return ops.sum(self, axis=axis, keepdims=keepdims)
+        return ops.sum(self, axis=axis, keepdims=keepdims, **options)
 
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
         """Return the mean over ``axis``."""
-        return ops.mean(self, axis=axis, keepdims=keepdims)
+        return ops.mean(self, axis=axis, keepdims=keepdims, **options)
 
-    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        """Return the product over ``axis``."""
+        return ops.prod(self, axis=axis, keepdims=keepdims, **options)
+
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
         """Return the variance over ``axis``."""
-        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims, **options)
 
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
+        """Return the standard deviation over ``axis``."""
+        return ops.std(self, axis=axis, ddof=ddof, keepdims=keepdims, **options)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
         """Return the largest elements over ``axis``."""
-        return ops.max(self, axis=axis, keepdims=keepdims)
+        return ops.max(self, axis=axis, keepdims=keepdims, **options)
 
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
         """Return the smallest elements over ``axis``."""
-        return ops.min(self, axis=axis, keepdims=keepdims)
+        return ops.min(self, axis=axis, keepdims=keepdims, **options)
 
     def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
         """Return the index of the first largest element over ``axis``."""
@@ -252,6 +260,30 @@ class Tensor(Operators):
     def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
         """Return the index of the first smallest element over ``axis``."""
         return ops.argmin(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        """Return whether an element over ``axis`` is nonzero."""
+        return ops.any(self, axis=axis, keepdims=keepdims, **options)
+
+    def all(self, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Any:
+        """Return whether all elements over ``axis`` are nonzero."""
+        return ops.all(self, axis=axis, keepdims=keepdims, **options)
+
+    def cumsum(self, axis: int | None = None, **options: Any) -> Any:
+        """Return the sums of the elements up to each."""
+        return ops.cumsum(self, axis=axis, **options)
+
+    def cumprod(self, axis: int | None = None, **options: Any) -> Any:
+        """Return the products of the elements up to each."""
+        return ops.cumprod(self, axis=axis, **options)
+
+    def argsort(self, axis: int | None = -1, **options: Any) -> Any:
+        """Return the indices that sort the tensor along ``axis``."""
+        return ops.argsort(self, axis=axis, **options)
+
+    def sort(self, *_: Any, **__: Any) -> Any:
+        """Refuse to sort in place."""
+        raise UnsupportedError("sort: in NumPy it sorts in place, and a tensor cannot change: use tg.sort")
 
     def softmax(self, axis: int = -1) -> Any:
         """Return ``exp(self) / sum(exp(self))`` along ``axis``."""

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mlp import linalg, ops
 from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+from tinygrad_mlp.ops.cumulative import running_max, running_min
 from tinygrad_mlp.table import VARARGS, Op
 
 
@@ -24,6 +25,7 @@ bitwise_and = partial(_logic, ops.logical_and)
 bitwise_or = partial(_logic, ops.logical_or)
 bitwise_xor = partial(_logic, ops.logical_xor)
 invert = partial(_logic, ops.logical_not)
+
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.abs: ops.abs, np.add: ops.add, np.arccos: ops.arccos, np.arccosh: ops.arccosh, np.arcsin: ops.arcsin,
@@ -54,40 +56,60 @@ UFUNCS.update(
     }
 )
 
-REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: ops.sum, np.maximum: ops.max, np.minimum: ops.min}
+# What a method of a ufunc is: for each ufunc the op, after the function of NumPy whose arguments the method takes.
+METHODS: dict[str, tuple[Any, dict[Any, Callable[..., Any]]]] = {
+    "reduce": (np.sum, {
+        np.add: ops.sum, np.fmax: ops.nanmax, np.fmin: ops.nanmin, np.logaddexp: ops.logsumexp,
+        np.logical_and: ops.all, np.logical_or: ops.any, np.maximum: ops.max, np.minimum: ops.min,
+        np.multiply: ops.prod}),
+    "accumulate": (np.cumsum, {
+        np.add: ops.cumsum, np.logaddexp: ops.logcumsumexp, np.maximum: running_max, np.minimum: running_min,
+        np.multiply: ops.cumprod}),
+}  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.amax: ops.max, np.amin: ops.min, np.append: ops.append, np.argmax: ops.argmax, np.argmin: ops.argmin,
-    np.around: ops.round, np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
-    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.broadcast_to: ops.broadcast_to, np.clip: ops.clip,
-    np.column_stack: ops.column_stack, np.concatenate: ops.concatenate, np.copy: ops.identity, np.cross: ops.cross,
-    np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff, np.dot: ops.dot, np.dsplit: ops.dsplit,
-    np.dstack: ops.dstack, np.einsum: ops.einsum, np.expand_dims: ops.expand_dims, np.fix: ops.fix, np.flip: ops.flip,
-    np.hsplit: ops.hsplit, np.hstack: ops.hstack, np.inner: ops.inner, np.kron: ops.kron,
-    np.matrix_transpose: ops.matrix_transpose, np.max: ops.max, np.mean: ops.mean, np.meshgrid: ops.meshgrid,
-    np.min: ops.min, np.moveaxis: ops.moveaxis, np.nan_to_num: ops.nan_to_num, np.outer: ops.outer, np.pad: ops.pad,
-    np.ravel: ops.ravel, np.repeat: ops.repeat, np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90,
-    np.round: ops.round, np.sinc: ops.sinc, np.split: ops.split, np.squeeze: ops.squeeze, np.stack: ops.stack,
-    np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.tensordot: ops.tensordot, np.tile: ops.tile, np.trace: ops.trace,
-    np.transpose: ops.transpose, np.tril: ops.tril, np.triu: ops.triu, np.var: ops.var, np.vdot: ops.vdot,
-    np.vsplit: ops.vsplit, np.vstack: ops.vstack, np.where: ops.where, np.linalg.cholesky: linalg.cholesky,
-    np.linalg.cross: linalg.cross, np.linalg.det: linalg.det, np.linalg.diagonal: linalg.diagonal,
-    np.linalg.eigvalsh: linalg.eigvalsh, np.linalg.inv: linalg.inv, np.linalg.matmul: linalg.matmul,
-    np.linalg.matrix_norm: linalg.matrix_norm, np.linalg.matrix_power: linalg.matrix_power,
-    np.linalg.matrix_transpose: linalg.matrix_transpose, np.linalg.multi_dot: linalg.multi_dot,
-    np.linalg.norm: linalg.norm, np.linalg.outer: linalg.outer, np.linalg.pinv: linalg.pinv,
-    np.linalg.slogdet: linalg.slogdet, np.linalg.solve: linalg.solve, np.linalg.svdvals: linalg.svdvals,
-    np.linalg.tensordot: linalg.tensordot, np.linalg.trace: linalg.trace, np.linalg.vecdot: linalg.vecdot,
-    np.linalg.vector_norm: linalg.vector_norm,
+    np.all: ops.all, np.amax: ops.max, np.amin: ops.min, np.any: ops.any, np.append: ops.append, np.argmax: ops.argmax,
+    np.argmin: ops.argmin, np.argpartition: ops.argpartition, np.argsort: ops.argsort, np.around: ops.round,
+    np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
+    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.average: ops.average,
+    np.broadcast_to: ops.broadcast_to, np.clip: ops.clip, np.column_stack: ops.column_stack,
+    np.concatenate: ops.concatenate, np.copy: ops.identity, np.count_nonzero: ops.count_nonzero, np.cross: ops.cross,
+    np.cumprod: ops.cumprod, np.cumsum: ops.cumsum, np.cumulative_prod: ops.cumulative_prod,
+    np.cumulative_sum: ops.cumulative_sum, np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff,
+    np.dot: ops.dot, np.dsplit: ops.dsplit, np.dstack: ops.dstack, np.einsum: ops.einsum,
+    np.expand_dims: ops.expand_dims, np.fix: ops.fix, np.flip: ops.flip, np.hsplit: ops.hsplit, np.hstack: ops.hstack,
+    np.inner: ops.inner, np.kron: ops.kron, np.matrix_transpose: ops.matrix_transpose, np.max: ops.max,
+    np.mean: ops.mean, np.median: ops.median, np.meshgrid: ops.meshgrid, np.min: ops.min, np.moveaxis: ops.moveaxis,
+    np.nan_to_num: ops.nan_to_num, np.nancumprod: ops.nancumprod, np.nancumsum: ops.nancumsum, np.nanmax: ops.nanmax,
+    np.nanmean: ops.nanmean, np.nanmedian: ops.nanmedian, np.nanmin: ops.nanmin, np.nanpercentile: ops.nanpercentile,
+    np.nanprod: ops.nanprod, np.nanquantile: ops.nanquantile, np.nanstd: ops.nanstd, np.nansum: ops.nansum,
+    np.nanvar: ops.nanvar, np.outer: ops.outer, np.pad: ops.pad, np.partition: ops.partition,
+    np.percentile: ops.percentile, np.prod: ops.prod, np.ptp: ops.ptp, np.quantile: ops.quantile, np.ravel: ops.ravel,
+    np.repeat: ops.repeat, np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90, np.round: ops.round,
+    np.sinc: ops.sinc, np.sort: ops.sort, np.split: ops.split, np.squeeze: ops.squeeze, np.stack: ops.stack,
+    np.std: ops.std, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.take_along_axis: ops.take_along_axis,
+    np.tensordot: ops.tensordot, np.tile: ops.tile, np.trace: ops.trace, np.transpose: ops.transpose, np.tril: ops.tril,
+    np.triu: ops.triu, np.var: ops.var, np.vdot: ops.vdot, np.vsplit: ops.vsplit, np.vstack: ops.vstack,
+    np.where: ops.where, np.linalg.cholesky: linalg.cholesky, np.linalg.cross: linalg.cross, np.linalg.det: linalg.det,
+    np.linalg.diagonal: linalg.diagonal, np.linalg.eigvalsh: linalg.eigvalsh, np.linalg.inv: linalg.inv,
+    np.linalg.matmul: linalg.matmul, np.linalg.matrix_norm: linalg.matrix_norm,
+    np.linalg.matrix_power: linalg.matrix_power, np.linalg.matrix_transpose: linalg.matrix_transpose,
+    np.linalg.multi_dot: linalg.multi_dot, np.linalg.norm: linalg.norm, np.linalg.outer: linalg.outer,
+    np.linalg.pinv: linalg.pinv, np.linalg.slogdet: linalg.slogdet, np.linalg.solve: linalg.solve,
+    np.linalg.svdvals: linalg.svdvals, np.linalg.tensordot: linalg.tensordot, np.linalg.trace: linalg.trace,
+    np.linalg.vecdot: linalg.vecdot, np.linalg.vector_norm: linalg.vector_norm,
 }  # fmt: skip
 
 ON_SHAPES = frozenset({
-    np.empty_like, np.full_like, np.iscomplexobj, np.isrealobj, np.ndim, np.ones_like, np.result_type, np.shape,
-    np.size, np.zeros_like,
+    np.common_type, np.diag_indices_from, np.empty_like, np.full_like, np.iscomplexobj, np.isrealobj, np.ndim,
+    np.ones_like, np.result_type, np.shape, np.size, np.tril_indices_from, np.triu_indices_from, np.zeros_like,
 })  # fmt: skip
 
 ON_VALUES = frozenset({
-    np.allclose, np.array2string, np.array_equal, np.array_repr, np.array_str, np.count_nonzero, np.isclose,
+    np.allclose, np.argwhere, np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.bincount,
+    np.digitize, np.flatnonzero, np.isclose, np.iscomplex, np.isin, np.isreal, np.lexsort,
+    np.linalg.matrix_rank, np.may_share_memory, np.nanargmax, np.nanargmin, np.nonzero, np.searchsorted,
+    np.shares_memory, np.unravel_index,
 })  # fmt: skip
 
 # NumPy's names for our params, and what it passes where the caller gave nothing.
@@ -109,9 +131,9 @@ def array_ufunc(kind: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...]
     Raises:
         UnsupportedError: There is no op for the ufunc, or an argument is not supported; both are named.
     """
-    if method == "reduce" and ufunc in REDUCTIONS:
-        kwargs = {"axis": 0, **kwargs}
-        return numpy_call(f"np.{ufunc.__name__}.reduce", np.sum, REDUCTIONS[ufunc], inputs, kwargs)
+    func, methods = METHODS.get(method, (None, {}))
+    if ufunc in methods:
+        return numpy_call(f"np.{ufunc.__name__}.{method}", func, methods[ufunc], inputs, {"axis": 0, **kwargs})
     op = UFUNCS.get(ufunc)
     if op is None or method != "__call__":
         call = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
@@ -142,7 +164,10 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
                 f"{name}: an array filled with a {kind} would lose its gradient: use tg.broadcast_to"
             )
         given = [np.asarray(x) if func is np.array_repr and type(x) is float else x for x in _values(args)]
-        return func(*given, **dict(zip(kwargs, _values(tuple(kwargs.values())), strict=True)))
+        y = func(*given, **dict(zip(kwargs, _values(tuple(kwargs.values())), strict=True)))
+        if func is np.bincount and y.dtype.kind == "f":
+            raise UnsupportedError(f"{name}: weights= are not recorded here; use tg.scatter")
+        return y
     op = FUNCTIONS.get(func)
     if op is None:
         raise UnsupportedError(f"{name} of a {kind} is not recorded here; use .data for the numbers alone")
@@ -185,7 +210,7 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         operands = list(args)
     params = {}
     for key, value in given.items():
-        if value is np._NoValue or (value is None and key in ("out", "dtype", "initial", "where", "mean")):
+        if value is np._NoValue or (value is None and key in ("out", "dtype", "initial", "where", "mean", "order")):
             continue
         if key == "where" and value is True:
             continue
