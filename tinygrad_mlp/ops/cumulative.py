@@ -156,7 +156,7 @@ def _logcumsumexp_vjp(g: Any, y: Any, x: Any, axis: int | None = None) -> Any:
     along = -1 if axis is None or not x.shape else axis
     sums, line = moveaxis(y, along, -1), _last(x, axis)
     shift = where(equal(sums, -math.inf), 0.0, sums)  # of nothing but -inf, every weight is 0
-    decay = exp(_shifted(sums, 0.0) - shift)
+    decay = exp(_shifted(sums, -math.inf) - shift)
     after = _recurrence_terms(moveaxis(g, along, -1), None, decay, None)
     return _back(exp(line - shift) * after, x.shape, axis)
 
