@@ -26,7 +26,7 @@ def _shifted(x: Any, first: float, reverse: bool = False) -> Any:
     return concatenate([edge, getitem(x, index=(..., slice(None, -1)))], axis=-1)
 
 
-@primitive(symbol="recurrence", latex=r"\operatorname{{recurrence}}({0}, {1})")
+@primitive(symbol="recurrence", latex=r"\operatorname{{recurrence}}({0}, {1})", analytic=True)
 def recurrence(xp: Any, a: Any, b: Any, /, *, reverse: bool = False) -> Any:
     """Return ``s`` with ``s[k] = a[k] s[k-1] + b[k]`` along the last axis, ``s[k+1]`` if ``reverse``.
 
@@ -78,7 +78,7 @@ def _back(x: Any, shape: tuple[int, ...], axis: int | None) -> Any:
     return reshape(x, shape=tuple(shape)) if axis is None or not shape else moveaxis(x, -1, axis)
 
 
-@primitive(symbol="cumsum", latex=r"\operatorname{{cumsum}}({0})", linear=True)
+@primitive(symbol="cumsum", latex=r"\operatorname{{cumsum}}({0})", linear=True, analytic=True)
 def cumsum(xp: Any, x: Any, /, axis: int | None = None) -> Any:
     """Return the sums of the elements up to each, along ``axis``; of the flattened array by default.
 
@@ -97,7 +97,7 @@ def _cumsum_vjp(g: Any, _y: Any, _x: Any, axis: int | None = None) -> Any:
 defvjp(cumsum, _cumsum_vjp)
 
 
-@primitive(symbol="cumprod", latex=r"\operatorname{{cumprod}}({0})")
+@primitive(symbol="cumprod", latex=r"\operatorname{{cumprod}}({0})", analytic=True)
 def cumprod(xp: Any, x: Any, /, axis: int | None = None) -> Any:
     """Return the products of the elements up to each, along ``axis``; of the flattened array by default.
 

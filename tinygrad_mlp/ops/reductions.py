@@ -61,7 +61,7 @@ def sum(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
 defvjp(sum, lambda g, _y, _x, axis=None, **_: spread(g, _x.shape, axis))
 
 
-@primitive(symbol="Π", latex=r"\prod {0}")
+@primitive(symbol="Π", latex=r"\prod {0}", analytic=True)
 def prod(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the product over ``axis``; its derivative is the product of the other elements, zeros or not.
 

@@ -62,6 +62,8 @@ def sort(
     array([1., 2., 3.])
     """
     x = as_array(x)
+    if axis is not None:
+        normal_axis(axis, len(x.shape))
     return take_along_axis(x, argsort(x, axis=axis), axis=axis)
 
 
@@ -72,6 +74,8 @@ def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
     np.float64(1.0)
     """
     x = as_array(x)
+    if axis is not None:
+        normal_axis(axis, len(x.shape))
     return take_along_axis(x, argpartition(x, kth, axis=axis), axis=axis)
 
 
