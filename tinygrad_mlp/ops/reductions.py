@@ -302,7 +302,13 @@ def defoptions(op: Op, composed: Callable[..., Any]) -> None:
     """
     code = composed.__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    op.options = {name: composed for name in names if name not in op.param_names}
+
+    def answer(x: Any, **params: Any) -> Any:
+        if not set(op.param_names).issuperset(params):
+            raise op.failure((), params, TypeError())  # which names the one that there is not
+        return composed(x, **params)
+
+    op.options = {name: answer for name in names if name not in op.param_names}
     op.param_names += tuple(op.options)
 
 
@@ -316,9 +322,11 @@ def _mask(name: str, x: Any, where: Any) -> Any:
     mask = as_array(where)
     if mask.dtype != np.dtype(bool):
         raise DTypeError(f"{name}: where= takes booleans, not {mask.dtype}")
-    if len(mask.shape) > len(x.shape):
-        raise ShapeError(f"{name}: where= of shape {tuple(mask.shape)} for an array of shape {tuple(x.shape)}")
-    return broadcast_to(mask, shape=tuple(x.shape))
+    try:
+        return broadcast_to(mask, shape=tuple(x.shape))
+    except ShapeError:
+        shapes = f"where= of shape {tuple(mask.shape)} for an array of shape {tuple(x.shape)}"
+        raise ShapeError(f"{name}: {shapes}: the mask must broadcast to the array") from None
 
 
 def _cast(x: Any, dtype: Any) -> Any:

@@ -15,7 +15,7 @@ Axes = int | Sequence[int]
 
 def as_tuple(axes: Axes) -> tuple[int, ...]:
     """Return an axis or a length, or several of them, as a tuple; NumPy's integers count as integers."""
-    return (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)  # a union takes thrice as long
+    return (axes,) if isinstance(axes, (int, np.integer, float)) else tuple(axes)  # a union takes thrice as long
 
 
 @primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True, analytic=True)
@@ -66,7 +66,10 @@ def normal_axis(axis: int, ndim: int) -> int:
 
     Raises:
         AxisError: There is no such axis.
+        DTypeError: It is no integer.
     """
+    if not isinstance(axis, (int, np.integer)):
+        raise DTypeError(f"axis {axis!r} is no integer")
     if not -ndim <= axis < ndim:
         raise AxisError(f"axis {axis} does not exist: the array has {ndim} dimensions")
     return axis % ndim

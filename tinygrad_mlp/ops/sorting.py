@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.arrays import is_floating
-from tinygrad_mlp.errors import AxisError, DataError, ShapeError, UnsupportedError
+from tinygrad_mlp.arrays import as_payload, is_floating
+from tinygrad_mlp.errors import AxisError, DataError, DTypeError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.arranging import flip, moveaxis
 from tinygrad_mlp.ops.comparison import isnan, logical_and, logical_not, logical_or, maximum, minimum
 from tinygrad_mlp.ops.elementwise import divide, where
@@ -314,8 +314,12 @@ def _shares(name: str, q: Any, whole: int) -> Any:
 
     Raises:
         DataError: It is not in [0, 1].
+        DTypeError: It is no number.
     """
-    shares = np.asarray(q) if whole == 1 else np.divide(q, whole)
+    given = as_payload(q)
+    if given is None:
+        raise DTypeError(f"{name}: q is None; give a number or an array of them")
+    shares = np.asarray(given) if whole == 1 else np.divide(given, whole)
     if not np.all((shares >= 0) & (shares <= 1)):
         raise DataError(f"{name}: q={q} is not in [0, {whole}]")
     return shares.item() if type(q) in (float, int) else shares

@@ -113,6 +113,7 @@ ON_VALUES = frozenset({
 })  # fmt: skip
 
 # NumPy's names for our params, and what it passes where the caller gave nothing.
+OVERWRITE = "overwrite_input"
 RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
 
 
@@ -176,15 +177,11 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _composed_call(name: str, func: Any, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a function composed of ops, which has NumPy's signature, gives for NumPy's arguments."""
-    given = {
-        key: value
-        for key, value in kwargs.items()
-        if value is not np._NoValue and not (value is None and key in ("out", "dtype"))
-    }
-    first = (_signature(func) or ("",))[0]
-    if not args and first in given:
-        args = (given.pop(first),)
-    code = f.__code__
+    names, code = _signature(func) or ("",), f.__code__
+    n = len(args) if code.co_flags & VARARGS or len(args) > len(names) else code.co_argcount
+    given = {**dict(zip(names[n:], args[n:], strict=False)), **kwargs}  # by name what is no position of ours
+    given = {key: value for key, value in given.items() if not _idle(key, value)}
+    args = args[:n] if args or names[0] not in given else (given.pop(names[0]),)
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     if len(args) > code.co_argcount and not code.co_flags & VARARGS:
         names = (_signature(func) or ())[code.co_argcount :]
@@ -210,9 +207,7 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         operands = list(args)
     params = {}
     for key, value in given.items():
-        if value is np._NoValue or (value is None and key in ("out", "dtype", "initial", "where", "mean", "order")):
-            continue
-        if key == "where" and value is True:
+        if _idle(key, value):
             continue
         own = RENAMED.get(key, key)
         if own == "order" and isinstance(value, str) and value in ("C", "K"):
@@ -221,6 +216,12 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
             raise UnsupportedError(f"{name}: {key}= is not supported here")
         params[own] = value
     return op(*operands, **params)
+
+
+def _idle(key: str, value: Any) -> bool:
+    """Return whether an argument of NumPy's has the value that it has where the caller gives none."""
+    none = value is None and key in ("out", "dtype", "initial", "where", "mean", "order")
+    return value is np._NoValue or none or (value is True and key == "where") or (value is False and key == OVERWRITE)
 
 
 @cache
