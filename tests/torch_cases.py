@@ -332,7 +332,11 @@ INDEXING: dict[str, Adapter] = {
     "narrow": lambda x, dim, start, n: x[(slice(None),) * (dim % len(x.shape)) + (slice(int(start), int(start) + n),)],
     "index_select": lambda x, dim, index: tg.take(x, index, axis=dim) if x.shape else x,
     "take": lambda x, index: tg.take(x, index),
-    "take_along_dim": lambda x, index, dim=None: tg.take_along_axis(x, index, axis=dim),
+    "take_along_dim": lambda x, index, dim=None: (
+        tg.take_along_axis(tg.ravel(x), index.ravel(), axis=0)
+        if dim is None
+        else tg.take_along_axis(x, index, axis=dim)
+    ),
     "gather": lambda x, dim, index: tg.gather(x, dim, index),
     "scatter_add": lambda x, dim, index, src: tg.scatter_add(x, dim, index, src),
     "index_add": lambda x, dim, index, src, alpha=1: tg.index_add(
@@ -398,7 +402,13 @@ _NUMBER = "PyTorch lets a number have axis 0 and -1, NumPy does not", lambda x, 
 DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
     "median": (
         "PyTorch takes the lower of two middle elements, NumPy their mean",
-        lambda x, dim=None, keepdim=False: (x.numel() if dim is None else x.shape[dim] if x.shape else 1) % 2 == 0,
+        lambda x, dim=None, keepdim=False: not x.shape or (x.numel() if dim is None else x.shape[dim]) % 2 == 0,
+    ),
+    "tensordot": (
+        "PyTorch lets an axis of length 1 meet any other, NumPy does not",
+        lambda a, b, dims=2: (
+            not isinstance(dims, int) and any(a.shape[i] != b.shape[j] for i, j in zip(*dims, strict=True))
+        ),
     ),
     "squeeze": (
         "PyTorch leaves an axis of another length than 1 alone, NumPy raises",
@@ -428,11 +438,12 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
         ("aminmax", "logsumexp", "transpose", "nn.functional.cosine_similarity", "nn.functional.normalize"), _NUMBER
     ),
     **dict.fromkeys(("softmax", "log_softmax", "nn.functional.softmin", "cumsum", "cumprod", "logcumsumexp"), _NUMBER),
-    **dict.fromkeys(("index_select", "index_add", "gather", "scatter_add", "topk", "sort"), _NUMBER),
+    **dict.fromkeys(("norm", "index_select", "index_add", "gather", "scatter_add", "topk", "sort"), _NUMBER),
 }
 # Operations whose derivative is not compared: why.
 VALUES_ONLY = {"heaviside": "PyTorch has no derivative of it"}
 FIRST_ORDER = {"nn.functional.hardsigmoid": "PyTorch has no second derivative of it"}
+VALUE_AND_PLACE = ("median",)  # PyTorch gives where the value was found, too
 COARSE = {"nn.functional.hardsigmoid": 1e-7}  # PyTorch's 1/6 has the digits of float32
 
 # Calls that PyTorch refuses and NumPy allows, so that they are legal here too, by the operation.
@@ -443,6 +454,10 @@ LEGAL: dict[str, str] = {
     "t": "transposes arrays of any number of axes",
     "roll": "shifts broadcast against axes",
     "narrow": "a slice beyond the end is empty",
+    "tril": "of one axis, which is repeated, as in NumPy",
+    "triu": "of one axis, which is repeated, as in NumPy",
+    "index_add": "any index that NumPy reads, and values that broadcast",
+    "linalg.cross": "vectors of two elements have a product, and operands broadcast",
     "nn.functional.prelu": "the weight may have any shape that broadcasts",
 }
 
@@ -453,8 +468,8 @@ REFUSED = (
     *("true_divide", "div|no_rounding_mode", "__radd__", "__rsub__", "__rmul__", "__rdiv__", "__rpow__", "pow", "neg"),
     *("max|binary", "min|binary", "clamp_min", "clamp_max", "ldexp", "where", "eq", "ne", "gt", "ge", "lt", "le"),
     *("nn.functional.gelu", "nn.functional.hardtanh", "nn.functional.rms_norm", "amax", "amin", "aminmax", "median"),
-    *("logcumsumexp", "dot", "vdot", "linalg.cross", "reshape", "view", "T", "movedim", "fliplr", "flipud", "rot90"),
-    *("cat", "hstack", "vstack", "dstack", "hsplit", "vsplit", "dsplit", "unbind", "diag", "diagonal", "tril", "triu"),
-    *("diff", "index_select", "take", "gather", "scatter_add", "index_add", "nn.functional.l1_loss"),
+    *("logcumsumexp", "dot", "vdot", "reshape", "view", "T", "movedim", "fliplr", "flipud", "rot90"),
+    *("cat", "hstack", "vstack", "dstack", "hsplit", "vsplit", "dsplit", "unbind", "diag", "diagonal"),
+    *("diff", "index_select", "take", "gather", "scatter_add", "nn.functional.l1_loss"),
     *("nn.functional.huber_loss", "nn.functional.hinge_embedding_loss"),
 )
