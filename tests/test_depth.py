@@ -1,5 +1,6 @@
 """Graphs of a million nodes: no recursion, time linear in their size, and freed by reference counting alone."""
 
+import contextlib
 import copy
 import gc
 import itertools
@@ -9,6 +10,10 @@ import weakref
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_cases import samples
+from strategies import FEW, SMOOTH, call, leaves
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.backward import cotangents
@@ -190,6 +195,29 @@ def test_a_tensor_and_its_array_go_with_their_last_reference():
     alive = weakref.ref(x)
     del x
     assert alive() is None
+
+
+@pytest.mark.parametrize("op", SMOOTH.values(), ids=SMOOTH)
+@FEW
+@given(data=st.data())
+def test_every_row_frees_its_nodes(op, data):
+    """Also after backward, after a gradient that is a graph itself, and after an error in between."""
+    sample = data.draw(samples(op))
+    gc.disable()  # without the fixture's collection, which takes long
+    try:
+        operands = leaves(sample)
+        y = call(op, operands, sample.params)
+        seed = np.ones(y.shape)
+        y.backward(seed, keep="all")
+        gradients = cotangents(y, seed, create_graph=True)
+        with contextlib.suppress(TinygradError):
+            y.backward(np.ones((*y.shape, 2)))
+        dead = [weakref.ref(x) for x in (y, *operands, *gradients.values()) if type(x) is tg.Tensor]
+        assert len(dead) > len(sample.wrt)
+        del y, operands, gradients
+        assert [ref() for ref in dead if ref() is not None] == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -62,7 +62,10 @@ class recording(ContextDecorator):  # noqa: N801  (used as a word: `with recordi
 
 
 class no_grad(recording):  # noqa: N801  (PyTorch's name)
-    """Record nothing inside ``with tg.no_grad():``, or in a function under ``@tg.no_grad()`` or ``@tg.no_grad``."""
+    """Record nothing inside ``with tg.no_grad():``, or in a function under ``@tg.no_grad()`` or ``@tg.no_grad``.
+
+    In a generator keep every ``yield`` outside of the block: while one waits there, its caller records nothing either.
+    """
 
     def __new__(cls, function: Any = None) -> Any:
         """Return a context, or the function decorated without parentheses."""
