@@ -191,6 +191,16 @@ def test_an_implicit_conversion_that_would_lose_a_gradient_raises(convert, make)
     assert isinstance(y, TinygradError | TypeError | ValueError | IndexError) or (type(y) in NODES and y.requires_grad)
 
 
+@pytest.mark.parametrize("make", [lambda: tg.Value(0.5), lambda: tg.Tensor([0.25, 0.5])])
+@pytest.mark.parametrize("name", ["erf", "expit", "gamma", "logit", "xlogy", "psi", "logsumexp", "softmax"])
+def test_functions_of_scipy_are_refused_by_name(name, make):
+    special = pytest.importorskip("scipy.special", reason="SciPy, of the extra sklearn, is not installed")
+    f = getattr(special, name)
+    y = attempt(f, *[make()] * (2 if name == "xlogy" else 1))
+    assert isinstance(y, TinygradError), y
+    assert f"the ufunc {name} of a" in str(y) or not isinstance(f, np.ufunc)
+
+
 MASKED = {
     **{f.__name__: f for f in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.lt)},
     **{f.__name__: f for f in (operator.floordiv, operator.iadd, operator.eq)},

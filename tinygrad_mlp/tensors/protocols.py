@@ -138,7 +138,8 @@ def array_ufunc(kind: str, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...]
     op = UFUNCS.get(ufunc)
     if op is None or method != "__call__":
         call = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
-        raise UnsupportedError(f"np.{call} of a {kind} is not recorded here; use .data for the numbers alone")
+        owner = "np." if getattr(np, ufunc.__name__, None) is ufunc else "the ufunc "
+        raise UnsupportedError(f"{owner}{call} of a {kind} is not recorded here; use .data for the numbers alone")
     if kwargs.get("out") is not None:
         raise UnsupportedError(f"np.{ufunc.__name__}: out= would write a {kind} into an array and lose its gradient")
     params = {}
