@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import DrawFn
@@ -277,6 +278,8 @@ def well_conditioned(draw: DrawFn, *batch: int, rows: int, columns: int) -> np.n
     """Matrices whose singular values are 1, 2, … and whose vectors are random."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     u, _, vh = np.linalg.svd(rng.normal(size=(*batch, rows, columns)), full_matrices=False)
+    largest = np.sort(np.abs(u), axis=-2)[..., -2:, :]  # whose sign that of the whole vector follows: no ties
+    assume(np.ptp(largest, axis=-2).min(initial=1.0) > 0.01 if rows > 1 else True)
     return u * np.arange(1.0, min(rows, columns) + 1) @ vh
 
 
