@@ -14,11 +14,11 @@ DTYPES = (bool, np.int8, np.uint8, np.int64, np.float16, np.float32, np.float64,
 NUMBERS = (0, 1, -1, 2, 3, 0.5, -0.5, 5)
 LIMITS = (np.inf, -np.inf, np.nan)
 # Where the library answers for small integers with float64, or with the integers that it was given.
-INTEGERS_DIFFER = {"deg2rad", "rad2deg", "reciprocal", "rint", "square", "sign", "negative"}
+INTEGERS_DIFFER = {"deg2rad", "rad2deg", "reciprocal", "rint", "square", "sign", "negative", "positive"}
 UFUNCS = sorted(
     name
     for name in tg.__all__
-    if isinstance(getattr(np, name, None), np.ufunc) and name not in ("matmul", "vecdot", "matvec", "vecmat")
+    if getattr(getattr(np, name, None), "nout", 0) == 1 and name not in ("matmul", "vecdot", "matvec", "vecmat")
 )
 
 
