@@ -204,27 +204,6 @@ def scattered(draw: DrawFn, op: Op) -> Call:
     return Call(tuple(grid(draw, op, [np.shape(values)])), {"shape": shape, "index": index}, (0,))
 
 
-def picked(draw: DrawFn, op: Op) -> Call:
-    shape, axis, found, elements = places_along(draw)
-    places = draw(hnp.arrays(np.intp, found, elements=elements))
-    return Call((*grid(draw, op, [shape]), places), {"axis": axis}, (0,))
-
-
-def put_along(draw: DrawFn, op: Op) -> Call:
-    shape, axis, found, elements = places_along(draw)
-    places = draw(hnp.arrays(np.intp, found, elements=elements))
-    return Call((*grid(draw, op, [found]), places), {"shape": shape, "axis": axis}, (0,))
-
-
-def places_along(draw: DrawFn) -> tuple[Shape, int, Shape, st.SearchStrategy[int]]:
-    """A shape, one of its axes, a shape of indices along it, and what indices there may be."""
-    shape = draw(shapes(min_dims=1, min_side=1))
-    axis = draw(st.integers(-len(shape), len(shape) - 1))
-    n = shape[axis]
-    found = tuple(draw(st.integers(0, 4)) if i == axis % len(shape) else m for i, m in enumerate(shape))
-    return shape, axis, found, st.integers(0, n - 1)
-
-
 def labelled(draw: DrawFn, _op: Op) -> Call:
     n = draw(st.integers(1, 4))
     labels = draw(hnp.arrays(np.int64, shapes(max_dims=2), elements=st.integers(0, n - 1)))
@@ -334,9 +313,30 @@ def direction(op: Op, v: Any) -> Any:
     return symmetric(v) if op.name in SYMMETRIC else v
 
 
+def picked(draw: DrawFn, op: Op) -> Call:
+    """An array and indices that broadcast but for one axis, or flat ones."""
+    shape = draw(shapes(min_dims=1))
+    axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1))
+    if axis is None:
+        n = int(np.prod(shape))
+        index = draw(hnp.arrays(np.intp, draw(st.integers(0, 4)) if n else 0, elements=st.integers(-n, n - 1)))
+        return Call((*grid(draw, op, [shape]), index), {"axis": None}, (0,))
+    n = shape[axis]
+    wide = [draw(st.sampled_from([m, 1])) for m in shape]
+    wide[axis] = draw(st.integers(0, 4)) if n else 0
+    index = draw(hnp.arrays(np.int64, tuple(wide), elements=st.integers(-n, n - 1) if n else st.just(0)))
+    return Call((*grid(draw, op, [shape]), index), {"axis": axis}, (0,))
+
+
+def picked_back(draw: DrawFn, op: Op) -> Call:
+    (x, index), params, _ = picked(draw, op)
+    y = np.take_along_axis(x, index, params["axis"])
+    return Call((*grid(draw, op, [y.shape]), index), {"shape": x.shape, **params}, (0,))
+
+
 # One line for each row that needs more than broadcasting operands.
 CASES: dict[str, Callable[[DrawFn, Op], Call]] = {
-    "add_along_axis": put_along,
+    "add_along_axis": picked_back,
     "all": decided,
     "any": decided,
     "argmax": found,

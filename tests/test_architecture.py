@@ -36,8 +36,8 @@ FLOORS = {
 ORDER = {
     "ops": (
         "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special", "indexing", "reductions",
-        "linalg", "arranging", "padding", "sorting", "cumulative", "products", "matrices", "norms", "activations",
-        "normalizing", "losses", "random",
+        "linalg", "arranging", "padding", "differences", "sorting", "cumulative", "products", "matrices", "norms",
+        "activations", "normalizing", "losses", "random",
     ),
 }  # fmt: skip
 CORE = {PACKAGE, "numpy", "graphviz", *sys.stdlib_module_names}

@@ -78,6 +78,7 @@ class Op:
         domain: an interval in which the op is smooth and its numbers are harmless, for tests.
         defined: where the op is defined, in LaTeX, as ``x > 0``; empty for all real numbers.
         kinks: what the derivative is where there is none, or no finite one, as ``0 at 0``; a sentence's end.
+        alone: what a call with the first operand alone means, if it means something else: ``where(condition)``.
         vjps, joint_vjp, argnum_vjp, jvps: the derivatives; see ``defvjp``, ``defvjps``, ``defvjp_argnum``, ``defjvp``.
         options: params that the forward rule does not know, each with what computes a call that has it.
         reads: per operand that wants a gradient, whether its rule reads the values of each operand.
@@ -88,6 +89,7 @@ class Op:
     argnum_vjp: Rule | None = None
     jvps: tuple[Rule | None, ...] = ()
     options: dict[str, Rule] = NO_PARAMS
+    alone: Rule | None = None
 
     def __init__(
         self,
@@ -168,6 +170,8 @@ class Op:
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute, and record if an operand is a node that requires a gradient; subclasses have short paths."""
         if len(inputs) != self.arity and self.arity is not None:
+            if self.alone is not None and len(inputs) == 1 and not params:
+                return self.alone(*inputs)
             inputs, params = self.bind(inputs, params)
         for name in self.options.keys() & params.keys() if self.options else ():
             return self.options[name](*inputs, **params)
@@ -320,7 +324,9 @@ class VariadicOp(Op):
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute on the sequence that is the first argument, and record as any op."""
-        if not args or not isinstance(args[0], Sequence):
+        if args and not isinstance(args[0], Sequence) and getattr(args[0], "shape", ()):
+            args = (list(args[0]), *args[1:])  # an array is the sequence of its slices along the first axis
+        if not args or not isinstance(args[0], Sequence) or isinstance(args[0], str):
             raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
         return Op.__call__(self, *args[0], **self._named(args[1:], params))
 

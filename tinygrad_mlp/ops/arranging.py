@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import ShapeError, UnsupportedError
-from tinygrad_mlp.ops.comparison import not_equal
-from tinygrad_mlp.ops.elementwise import identity, subtract, where
-from tinygrad_mlp.ops.indexing import getitem, scatter
+from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError, UnsupportedError
+from tinygrad_mlp.ops.elementwise import where
+from tinygrad_mlp.ops.indexing import fitting, getitem, numpys, plain_index, rearranged, scatter
 from tinygrad_mlp.ops.reductions import sum
 from tinygrad_mlp.ops.shaping import (
     as_array,
+    as_tuple,
+    astype,
     broadcast_to,
     concatenate,
     expand_dims,
+    normal_axes,
     normal_axis,
     reshape,
     transpose,
+    whole,
 )
 
 Axes = int | Sequence[int]
@@ -32,61 +35,103 @@ def _along(x: Any, axis: int, part: Any) -> Any:
 # -------------------------------------------------------------------------------------------------------------- order
 
 
-def ravel(x: Any) -> Any:
-    """Return the elements of ``x`` along one axis, in C order."""
-    return reshape(as_array(x), shape=(-1,))
+def ravel(x: Any, order: str = "C") -> Any:
+    """Return the elements of ``x`` along one axis: row by row ("C"), or column by column ("F")."""
+    x = as_array(x)
+    if order not in ("C", "F"):
+        raise UnsupportedError(f"ravel: order={order!r}: choose 'C' or 'F'")
+    return reshape(transpose(x) if order == "F" else x, shape=(x.size,))
+
+
+def permute_dims(x: Any, axes: Sequence[int] | None = None) -> Any:
+    """Return ``x`` with its axes in another order; reversed by default."""
+    return transpose(as_array(x), axes=axes)
 
 
 def moveaxis(x: Any, source: Axes, destination: Axes) -> Any:
     """Return ``x`` with the axes ``source`` at the places ``destination``; the others keep their order."""
     x = as_array(x)
     ndim = len(x.shape)
-    starts, ends = (
-        [normal_axis(a, ndim) for a in ((axes,) if isinstance(axes, int) else axes)] for axes in (source, destination)
-    )
-    if len(starts) != len(ends) or len(set(starts)) < len(starts) or len(set(ends)) < len(ends):
-        raise ShapeError(f"moveaxis: source {source} and destination {destination} must name as many different axes")
+    starts, ends = normal_axes("moveaxis", source, ndim), normal_axes("moveaxis", destination, ndim)
+    if len(starts) != len(ends):
+        raise ShapeError(f"moveaxis: source {source} and destination {destination} must name as many axes")
     order = [a for a in range(ndim) if a not in starts]
     for end, start in sorted(zip(ends, starts, strict=True)):
         order.insert(end, start)
     return transpose(x, axes=tuple(order))
 
 
+def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+    """Return ``x`` with one axis moved back until it stands before the axis ``start``."""
+    x = as_array(x)
+    ndim = len(x.shape)
+    axis, place = normal_axis(axis, ndim), whole("rollaxis: start", start)
+    if not -ndim <= place <= ndim:
+        raise AxisError(f"rollaxis: start {start} is no place among {ndim} dimensions")
+    place += ndim if place < 0 else 0
+    return moveaxis(x, axis, place - 1 if axis < place else place)
+
+
 def flip(x: Any, axis: Axes | None = None) -> Any:
     """Return ``x`` in reverse order along ``axis`` (all axes by default)."""
     x = as_array(x)
     ndim = len(x.shape)
-    axes = range(ndim) if axis is None else [normal_axis(a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
+    axes = range(ndim) if axis is None else normal_axes("flip", axis, ndim)
     return getitem(x, index=tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(ndim)))
 
 
-def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+def fliplr(x: Any) -> Any:
+    """Return ``x`` in reverse order along its second axis."""
+    return flip(_at_least("fliplr", x, 2), 1)
+
+
+def flipud(x: Any) -> Any:
+    """Return ``x`` in reverse order along its first axis."""
+    return flip(_at_least("flipud", x, 1), 0)
+
+
+def _at_least(name: str, x: Any, ndim: int) -> Any:
+    """Return ``x`` if it has ``ndim`` axes or more."""
+    x = as_array(x)
+    if len(x.shape) < ndim:
+        raise AxisError(f"{name}: shape {tuple(x.shape)} has fewer than {ndim} axes")
+    return x
+
+
+def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     """Return ``x`` turned by ``k`` quarter turns in the plane of two axes, from the first towards the second."""
     x = as_array(x)
-    first, second = (normal_axis(a, len(x.shape)) for a in axes)
-    if first == second:
-        raise ShapeError(f"rot90: axes {axes} must be two different axes")
+    if len(axes) != 2:
+        raise ShapeError(f"rot90: axes {axes} must be two axes")
+    first, second = normal_axes("rot90", tuple(axes), len(x.shape))
     order = list(range(len(x.shape)))
     order[first], order[second] = second, first
-    if k % 4 == 1:
+    k = whole("rot90: k", k) % 4
+    if k == 1:
         return transpose(flip(x, second), axes=tuple(order))
-    if k % 4 == 3:
+    if k == 3:
         return flip(transpose(x, axes=tuple(order)), second)
-    return flip(x, (first, second)) if k % 4 else x
+    return flip(x, (first, second)) if k else x
 
 
 def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
-    """Return ``x`` with its elements moved on by ``shift`` places along ``axis``, the last ones back to the front."""
+    """Return ``x`` with its elements moved on by ``shift`` places along ``axis``, the last ones back to the front.
+
+    With several shifts and axes they broadcast against each other, and shifts of one axis add up.
+    """
     x = as_array(x)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape=tuple(x.shape))
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
-    if len(axes) != len(shifts):
-        axes = axes * len(shifts) if len(axes) == 1 else axes
-    for s, a in zip(shifts, axes, strict=True):
-        n = x.shape[normal_axis(a, len(x.shape))]
-        x = _along(x, a, np.arange(-s, n - s) % n if n else np.arange(0))
+    pairs = numpys("roll", np.broadcast, shift, axis)
+    if pairs.ndim > 1:
+        raise ShapeError(f"roll: shift {shift} and axis {axis} are numbers, or sequences of one length")
+    total = [0] * len(x.shape)
+    for s, a in pairs:
+        total[normal_axis(a, len(x.shape))] += whole("roll: a shift", s)
+    for a, s in enumerate(total):
+        n = x.shape[a]
+        if n and s % n:
+            x = _along(x, a, np.arange(-s, n - s) % n)
     return x
 
 
@@ -96,16 +141,18 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Return ``x`` with each element along ``axis`` repeated; ``repeats`` is a number, or one for each element."""
     x = as_array(x)
-    if axis is None:
+    if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = ravel(x), 0
     n = x.shape[normal_axis(axis, len(x.shape))]
-    return _along(x, axis, np.repeat(np.arange(n), repeats))
+    return _along(x, axis, numpys("repeat", np.repeat, np.arange(n), repeats))
 
 
 def tile(x: Any, reps: Axes) -> Any:
     """Return ``x`` put side by side ``reps`` times along each axis."""
     x = as_array(x)
-    counts = (reps,) if isinstance(reps, int) else tuple(reps)
+    counts = tuple(whole("tile: reps", count) for count in as_tuple(reps))
+    if any(count < 0 for count in counts):
+        raise ShapeError(f"tile: reps {reps} must not be negative")
     ndim = len(counts) if len(counts) > len(x.shape) else len(x.shape)
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - len(x.shape)) + tuple(x.shape)
@@ -115,10 +162,19 @@ def tile(x: Any, reps: Axes) -> Any:
     return reshape(broadcast_to(reshape(x, shape=tuple(pairs)), shape=tuple(wide)), shape=total)
 
 
-def meshgrid(*xs: Any, indexing: str = "xy") -> list[Any]:
+def resize(x: Any, new_shape: Axes) -> Any:
+    """Return the elements of ``x``, again and again as needed, in another shape; zeros if it has none."""
+    x = as_array(x)
+    own = np.arange(x.size) if x.size else np.zeros(1, np.intp)
+    places = numpys("resize", np.resize, own, new_shape)
+    return getitem(ravel(x) if x.size else np.zeros(1, x.dtype), index=places)
+
+
+def meshgrid(*xs: Any, indexing: str = "xy", sparse: bool = False) -> tuple[Any, ...]:
     """Return the coordinates of a grid: an array for each 1-d ``x``, which varies along its own axis.
 
-    With "xy" the first two axes are exchanged, as pictures have them; with "ij" they are not.
+    With "xy" the first two axes are exchanged, as pictures have them; with "ij" they are not. Sparse ones have length
+    one along the other axes.
     """
     if indexing not in ("xy", "ij"):
         raise UnsupportedError(f"meshgrid: indexing={indexing!r}: choose 'xy' or 'ij'")
@@ -131,31 +187,45 @@ def meshgrid(*xs: Any, indexing: str = "xy") -> list[Any]:
         shape[place] = x.shape[0]
     grids = []
     for place, x in zip(places, flat, strict=True):
-        line = tuple(-1 if i == place else 1 for i in range(len(xs)))
-        grids.append(identity(broadcast_to(reshape(x, shape=line), shape=tuple(shape))))
-    return grids
+        line = tuple(x.shape[0] if i == place else 1 for i in range(len(xs)))
+        thin = reshape(x, shape=line)
+        grids.append(astype(thin if sparse else broadcast_to(thin, shape=tuple(shape)), dtype=x.dtype))
+    return tuple(grids)
+
+
+def broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
+    """Return arrays broadcast against each other."""
+    arrays = [as_array(x) for x in xs]
+    shape = numpys("broadcast_arrays", np.broadcast_shapes, *(tuple(x.shape) for x in arrays))
+    return tuple(broadcast_to(x, shape=shape) for x in arrays)
 
 
 # ----------------------------------------------------------------------------------------------------- join and split
 
 
-def atleast_1d(x: Any) -> Any:
-    """Return ``x`` with one axis at least."""
-    x = as_array(x)
+def atleast_1d(*xs: Any) -> Any:
+    """Return an array with one axis at least; a tuple of them for several arrays."""
+    if len(xs) != 1:
+        return tuple(atleast_1d(x) for x in xs)
+    x = as_array(xs[0])
     return x if x.shape else reshape(x, shape=(1,))
 
 
-def atleast_2d(x: Any) -> Any:
-    """Return ``x`` with two axes at least; a 1-d array becomes a row."""
-    x = atleast_1d(x)
+def atleast_2d(*xs: Any) -> Any:
+    """Return an array with two axes at least, a 1-d one as a row; a tuple of them for several arrays."""
+    if len(xs) != 1:
+        return tuple(atleast_2d(x) for x in xs)
+    x = atleast_1d(xs[0])
     return x if len(x.shape) > 1 else expand_dims(x, axis=0)
 
 
-def atleast_3d(x: Any) -> Any:
-    """Return ``x`` with three axes at least; a new last one for a matrix."""
-    x = as_array(x)
+def atleast_3d(*xs: Any) -> Any:
+    """Return an array with three axes at least, a matrix with a new last one; a tuple of them for several arrays."""
+    if len(xs) != 1:
+        return tuple(atleast_3d(x) for x in xs)
+    x = as_array(xs[0])
     if len(x.shape) < 2:
-        return reshape(x, shape=(1, -1, 1))
+        return reshape(x, shape=(1, x.size, 1))
     return x if len(x.shape) > 2 else expand_dims(x, axis=-1)
 
 
@@ -188,15 +258,77 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
     return concatenate([as_array(x), as_array(values)], axis=axis)
 
 
+def block(arrays: Any) -> Any:
+    """Return an array put together from nested lists of blocks: the innermost lists along the last axis, and so on.
+
+    >>> block([[np.ones((1, 1)), 2.0], [[[3.0, 4.0]]]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    depth = _depth(arrays)
+    ndim = _most_axes(arrays)
+    return _joined(arrays, depth, depth if depth > ndim else ndim)
+
+
+def _depth(arrays: Any) -> int:
+    """Return how deep lists are nested, which must be equal everywhere."""
+    if isinstance(arrays, tuple):
+        raise DTypeError("block: a tuple in the place of a list of blocks")
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(x) for x in arrays}
+    if len(depths) != 1:
+        raise ShapeError("block: lists must be equally deep everywhere, and not empty")
+    return 1 + depths.pop()
+
+
+def _most_axes(arrays: Any) -> int:
+    return max(map(_most_axes, arrays)) if isinstance(arrays, list) else len(as_array(arrays).shape)
+
+
+def _joined(arrays: Any, depth: int, ndim: int) -> Any:
+    if depth:
+        return concatenate([_joined(x, depth - 1, ndim) for x in arrays], axis=-depth)
+    x = as_array(arrays)
+    return reshape(x, shape=(1,) * (ndim - len(x.shape)) + tuple(x.shape))
+
+
+def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """Return ``x`` with ``values`` before the places ``obj`` along ``axis``; flattened if it is None.
+
+    >>> insert([1.0, 2.0], 1, 9.0)
+    array([1., 9., 2.])
+    """
+    x = as_array(x)
+    where_to = plain_index(obj)
+    values = fitting("insert", x, values)
+    return rearranged(x, values, lambda own, new: numpys("insert", np.insert, own, where_to, new, axis))
+
+
+def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
+    """Return ``x`` without what is at the places ``obj`` along ``axis``; flattened if it is None.
+
+    >>> delete([1.0, 2.0, 3.0], [0, 2])
+    array([2.])
+    """
+    x = as_array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = normal_axis(axis, len(x.shape))
+    return _along(x, axis, numpys("delete", np.delete, np.arange(x.shape[axis]), plain_index(obj)))
+
+
 def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     """Return the parts of ``x`` along ``axis``: a number of parts, of nearly equal length, or cut at given places."""
     x = as_array(x)
     n = x.shape[normal_axis(axis, len(x.shape))]
-    if isinstance(sections, int):
-        lengths = [len(piece) for piece in np.array_split(np.arange(n), sections)]
-        edges = [0, *np.cumsum(lengths).tolist()]
+    if np.ndim(sections) == 0:
+        parts = whole("array_split: the number of parts", sections)
+        if parts <= 0:
+            raise ShapeError(f"array_split: the number of parts is {parts}; it must be positive")
+        edges = [i * (n // parts) + (i if i < n % parts else n % parts) for i in range(parts + 1)]
     else:
-        edges = [0, *(int(place) for place in sections), n]
+        edges = [0, *(whole("array_split: a place", place) for place in sections), n]
     return [_along(x, axis, slice(*cut)) for cut in pairwise(edges)]
 
 
@@ -208,24 +340,24 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     """
     x = as_array(x)
     n = x.shape[normal_axis(axis, len(x.shape))]
-    if isinstance(sections, int) and (sections <= 0 or n % sections):
+    if np.ndim(sections) == 0 and (whole("split: the number of parts", sections) <= 0 or n % sections):
         raise ShapeError(f"split: length {n} of axis {axis} cannot be split into {sections} equal parts")
     return array_split(x, sections, axis)
 
 
 def hsplit(x: Any, sections: Any) -> list[Any]:
     """Return the parts of ``x`` along its second axis, of a 1-d array along its only one."""
-    return split(x, sections, 0 if len(as_array(x).shape) == 1 else 1)
+    return split(x, sections, 0 if len(_at_least("hsplit", x, 1).shape) == 1 else 1)
 
 
 def vsplit(x: Any, sections: Any) -> list[Any]:
     """Return the parts of ``x`` along its first axis."""
-    return split(x, sections, 0)
+    return split(_at_least("vsplit", x, 2), sections, 0)
 
 
 def dsplit(x: Any, sections: Any) -> list[Any]:
     """Return the parts of ``x`` along its third axis."""
-    return split(x, sections, 2)
+    return split(_at_least("dsplit", x, 3), sections, 2)
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -263,54 +395,46 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return sum(diagonal(x, offset, axis1, axis2), axis=-1)
 
 
+def diagflat(x: Any, k: int = 0) -> Any:
+    """Return the matrix whose k-th diagonal holds the elements of ``x``."""
+    return diag(ravel(x), k)
+
+
+def fill_diagonal(x: Any, values: Any, wrap: bool = False) -> Any:
+    """Return ``x`` with ``values``, again and again as needed, on its main diagonal; ``x`` itself is kept.
+
+    Args:
+        x: a matrix, or more axes of one length.
+        values: a number, or numbers for the diagonal.
+        wrap: begin the diagonal of a tall matrix anew below its end.
+    """
+    x = as_array(x)
+
+    def put(own: Any, others: Any) -> Any:
+        numpys("fill_diagonal", np.fill_diagonal, own, others, wrap)
+        return own
+
+    return rearranged(x, fitting("fill_diagonal", x, values), put)
+
+
 def _triangle(x: Any, k: int) -> Any:
-    """Return where the last two axes of ``x`` are on or below the k-th diagonal."""
-    rows, columns = x.shape[-2:]
-    return np.arange(columns) <= np.arange(rows)[:, None] + k
+    """Return where the last two axes of ``x`` are on or below the k-th diagonal; a 1-d ``x`` is every row."""
+    rows, columns = x.shape[-2:] if len(x.shape) > 1 else x.shape * 2
+    return np.arange(columns) <= np.arange(rows)[:, None] + whole("a diagonal", k)
+
+
+def _zero(x: Any) -> Any:
+    """Return a zero that leaves the dtype of ``x`` as it is."""
+    return 0.0 if x.dtype.kind == "f" else np.zeros((), x.dtype)
 
 
 def tril(x: Any, k: int = 0) -> Any:
     """Return ``x`` with zeros above the k-th diagonal of its last two axes."""
-    x = as_array(x)
-    return where(_triangle(x, k), x, 0.0)
+    x = _at_least("tril", x, 1)
+    return where(_triangle(x, k), x, _zero(x))
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """Return ``x`` with zeros below the k-th diagonal of its last two axes."""
-    x = as_array(x)
-    return where(_triangle(x, k - 1), 0.0, x)
-
-
-def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
-    """Return the n-th differences of neighbours along ``axis``."""
-    x = as_array(x)
-    if n < 0:
-        raise UnsupportedError(f"diff: n is {n}; it must not be negative")
-    step = not_equal if getattr(x, "dtype", None) == np.dtype(bool) else subtract
-    for _ in range(n):
-        x = step(_along(x, axis, slice(1, None)), _along(x, axis, slice(None, -1)))
-    return x
-
-
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
-    """Return ``x`` with elements before and after it along each axis.
-
-    Args:
-        x: an array.
-        pad_width: a number, a pair (before, after), or a pair for each axis.
-        mode: "constant", "edge", "reflect", "symmetric" or "wrap", as NumPy's.
-        constant_values: what "constant" puts there; one number.
-    """
-    x = as_array(x)
-    if mode == "constant":
-        places = np.pad(np.arange(x.size).reshape(x.shape), pad_width, constant_values=-1)
-        if np.ndim(constant_values):
-            raise UnsupportedError("pad: constant_values is one number here")
-        index = np.unravel_index(np.flatnonzero(places >= 0), places.shape)
-        inner = scatter(ravel(x), shape=places.shape, index=index)
-        return where(places >= 0, inner, constant_values) if constant_values else inner
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise UnsupportedError(f"pad: mode={mode!r}: choose constant, edge, reflect, symmetric or wrap")
-    numpy_pad: Any = np.pad  # whose stub wants the mode as a literal
-    places = numpy_pad(np.arange(x.size).reshape(x.shape), pad_width, mode=mode)
-    return reshape(getitem(ravel(x), index=places.ravel()), shape=places.shape)
+    x = _at_least("triu", x, 1)
+    return where(_triangle(x, k - 1), _zero(x), x)

@@ -1,13 +1,23 @@
-"""Reading elements by index, and adding values back at an index."""
+"""Reading elements by index, along an axis or by a condition; adding and putting values at an index."""
 
-import math
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import IndexingError, ShapeError
-from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.ops.shaping import normal_axis
+from tinygrad_mlp.errors import (
+    AxisError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    TinygradError,
+    TracingError,
+    UnsupportedError,
+)
+from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+from tinygrad_mlp.ops.elementwise import add, where
+from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to, concatenate, normal_axis, reshape, stack
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -38,6 +48,8 @@ def _plain_part(part: Any) -> Any:
         raise IndexingError(f"a list that is no index: {error}") from None
     if array.size == 0 and array.dtype.kind == "f" and not isinstance(part, np.ndarray):
         array = array.astype(np.intp)
+    if array.dtype.kind == "O" and hasattr(part, "__index__"):
+        return operator.index(part)
     if array.dtype.kind not in "iub":
         raise IndexingError(f"an index is an int, a slice, None, ... or an array of integers or booleans, not {part!r}")
     return array
@@ -65,38 +77,73 @@ defvjp(scatter, lambda g, _y, _values, index, **_: getitem(g, index=index))
 
 @primitive(symbol="one_hot", latex=r"\operatorname{{one\_hot}}({0})", differentiable=False)
 def one_hot(xp: Any, labels: Any, /, n: int) -> Any:
-    """Return whether each label equals 0, 1, …, n - 1, along a new last axis."""
+    """Return whether each label equals 0, 1, …, n - 1, along a new last axis; a label outside equals none of them.
+
+    >>> one_hot([0, 2], 3)
+    array([[ True, False, False],
+           [False, False,  True]])
+    """
+    if n < 0 or not xp.isdtype(labels.dtype, "integral"):
+        raise DTypeError(f"one_hot: labels are integers and n is not negative, not {labels.dtype} and {n}")
     return xp.expand_dims(labels, axis=-1) == xp.arange(n)
 
 
-@primitive(symbol="take", latex=r"\operatorname{{take}}({0}, {1})")
+# ------------------------------------------------------------------------------------------------------ along an axis
+
+
+def _along(shape: Sequence[int], axis: int, part: Any) -> tuple[Any, ...]:
+    """Return the index of ``part`` along one axis of an array of ``shape``."""
+    return (slice(None),) * normal_axis(axis, len(shape)) + (part,)
+
+
+def _grid(indices: Any, axis: int) -> tuple[Any, ...]:
+    """Return the index that names, for each element of ``indices``, its own place on every axis but ``axis``."""
+    lines = np.ix_(*(np.arange(n) for n in indices.shape))
+    return (*lines[:axis], indices, *lines[axis + 1 :])
+
+
+@primitive(symbol="take", latex=r"\operatorname{{take\_along\_axis}}({0}, {1})")
 def take_along_axis(xp: Any, x: Any, indices: Any, /, axis: int | None = -1) -> Any:
-    """Return the elements of ``x`` at ``indices`` along ``axis`` (None: of the flattened); other axes broadcast.
+    """Return the elements of ``x`` at ``indices`` along ``axis``, as sorting and argmax give them.
 
-    >>> take_along_axis([[10.0, 30.0, 20.0]], [[0, 2, 1]])
-    array([[10., 20., 30.]])
+    Args:
+        x: an array; flattened if ``axis`` is None.
+        indices: integers, negative ones count from the end; as many axes as ``x``, which broadcast but for ``axis``.
+        axis: the axis along which the indices count.
+
+    >>> take_along_axis([[3.0, 1.0], [5.0, 7.0]], [[1], [0]], 1)
+    array([[1.],
+           [5.]])
     """
-    if axis is None:
-        return xp.take_along_axis(xp.reshape(x, (-1,)), indices, axis=0)
-    if x.ndim != indices.ndim:
-        raise ShapeError(f"take_along_axis: {x.ndim} dimensions and indices of {indices.ndim}: give as many")
-    return xp.take_along_axis(x, indices, axis=axis)
+    if not xp.isdtype(indices.dtype, "integral"):
+        raise IndexingError(f"take_along_axis: indices are integers, not {indices.dtype}")
+    return xp.take_along_axis(x, indices, axis)
 
 
-@primitive(symbol="scatter", latex=r"\operatorname{{scatter}}({0}, {1})")
+@primitive(symbol="scatter", latex=r"\operatorname{{add\_along\_axis}}({0}, {1})")
 def add_along_axis(xp: Any, values: Any, indices: Any, /, shape: tuple[int, ...], axis: int | None = -1) -> Any:
-    """Return zeros of ``shape`` with ``values`` added at ``indices`` along ``axis``: the transpose of the above.
-
-    >>> add_along_axis([1.0, 2.0, 4.0], [0, 0, 2], (4,))
-    array([3., 0., 4., 0.])
-    """
+    """Return zeros of ``shape`` with ``values`` added at ``indices`` along ``axis``: ``take_along_axis`` backwards."""
     if axis is None:
-        return xp.reshape(xp.index_add(xp.zeros(math.prod(shape), dtype=values.dtype), (indices,), values), shape)
+        size = int(np.prod(shape))
+        return xp.reshape(xp.index_add(xp.zeros(size, dtype=values.dtype), indices, values), shape)
     axis = normal_axis(axis, len(shape))
-    open_grid = np.ogrid[tuple(slice(n) for n in shape)]
-    return xp.index_add(
-        xp.zeros(shape, dtype=values.dtype), (*open_grid[:axis], indices, *open_grid[axis + 1 :]), values
+    wide = list(values.shape)
+    wide[axis] = shape[axis]
+    index = _grid(values, axis)
+    total = xp.index_add(
+        xp.zeros(tuple(wide), dtype=values.dtype), (*index[:axis], indices, *index[axis + 1 :]), values
     )
+    return xp.sum_to(total, tuple(shape))
+
+
+def _add_along_axis_vjp(g: Any, _y: Any, _values: Any, indices: Any, axis: int | None = -1, **_: Any) -> Any:
+    return take_along_axis(g if axis is None else _widened(g, _values.shape, axis), indices, axis=axis)
+
+
+def _widened(g: Any, shape: Sequence[int], axis: int) -> Any:
+    """Return ``g`` broadcast to ``shape`` on every axis but one."""
+    axis %= len(shape)
+    return broadcast_to(g, shape=(*shape[:axis], g.shape[axis], *shape[axis + 1 :]))
 
 
 defvjp(
@@ -104,4 +151,312 @@ defvjp(
     lambda g, _y, _x, indices, axis=-1: add_along_axis(g, indices, shape=tuple(_x.shape), axis=axis),
     None,
 )
-defvjp(add_along_axis, lambda g, _y, _values, indices, axis=-1, **_: take_along_axis(g, indices, axis=axis), None)
+defvjp(add_along_axis, _add_along_axis_vjp, None)
+
+
+def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """Return the elements, or the slices along ``axis``, of ``x`` at ``indices``; where one repeats, gradients add.
+
+    Args:
+        x: an array; flattened if ``axis`` is None.
+        indices: integers of any shape, which stands in the place of the axis.
+        axis: the axis to take from.
+        mode: what becomes of an index outside: "raise", "wrap" (counted modulo the length) or "clip" (to the nearest).
+
+    >>> take([1.0, 2.0, 3.0], [0, 4], mode="wrap")
+    array([1., 2.])
+    """
+    x = as_array(x)
+    if axis is None or (not x.shape and axis in (0, -1)):
+        x, axis = reshape(x, shape=(x.size,)), 0
+    axis = normal_axis(axis, len(x.shape))
+    index = _integers("take", indices)
+    return getitem(x, index=_along(x.shape, axis, _inside("take", index, x.shape[axis], mode)))
+
+
+def _inside(name: str, index: Any, n: int, mode: str) -> Any:
+    """Return an index of an axis of length ``n`` with those outside treated as ``mode`` says.
+
+    Raises:
+        UnsupportedError: There is no such mode.
+        IndexingError: The axis is empty, or an index is outside and may not be.
+    """
+    if mode not in ("raise", "wrap", "clip"):
+        raise UnsupportedError(f"{name}: mode={mode!r}: choose 'raise', 'wrap' or 'clip'")
+    if index.size and not n:
+        raise IndexingError(f"{name}: {index.size} indices of an empty axis")
+    if mode == "raise":
+        if index.size and (index.min() < -n or index.max() >= n):
+            raise IndexingError(f"{name}: indices run from {index.min()} to {index.max()}, on an axis of length {n}")
+        return index
+    return index % n if mode == "wrap" and n else np.clip(index, 0, n - 1) if n else index
+
+
+def numbers(what: str, x: Any) -> Any:
+    """Return the array of what is needed at once, as indices and conditions are.
+
+    Raises:
+        TracingError: A function is being traced, and this is a node whose numbers are not known.
+    """
+    if type(x) in NODES:
+        if mode() & EVERYTHING == EVERYTHING:
+            raise TracingError(f"{what} while a function is traced, at {user_line()}: compute it outside")
+        x = x._data
+    return np.asarray(as_array(x))
+
+
+def _integers(name: str, indices: Any) -> Any:
+    """Return indices as an array of integers; booleans count as 0 and 1."""
+    index = numbers(f"{name} needs its indices", indices)
+    if index.dtype.kind not in "iub" and not (index.size == 0 and not hasattr(indices, "dtype")):
+        raise DTypeError(f"{name}: indices are integers, not {index.dtype}")
+    return index.astype(np.intp)
+
+
+def _counted(name: str, index: Any, shape: Sequence[int], axis: int) -> tuple[Any, ...]:
+    """Return the index for PyTorch's indices along an axis, which do not broadcast and count from the front only."""
+    if index.ndim != len(shape) or _longer(index.shape, shape, axis):
+        raise ShapeError(f"{name}: index {index.shape} does not fit in {tuple(shape)} beside axis {axis}")
+    if index.size and (index.min() < 0 or index.max() >= shape[axis]):
+        low, high = index.min(), index.max()
+        raise IndexingError(f"{name}: indices run from {low} to {high}, on an axis of length {shape[axis]}")
+    return _grid(index, axis)
+
+
+def _longer(shape: Sequence[int], other: Sequence[int], but: int = -1) -> bool:
+    """Return whether a shape is longer than another on any axis but one."""
+    return any(n > m for i, (n, m) in enumerate(zip(shape, other, strict=True)) if i != but)
+
+
+def gather(x: Any, axis: int, index: Any) -> Any:
+    """Return ``x[i, …, index[i, …, j], …, j]``: an element of ``x`` for each of ``index``, as PyTorch's ``gather``.
+
+    Args:
+        x: an array.
+        axis: the axis along which the indices count.
+        index: as many axes as ``x``, and no longer than it on the others; nothing broadcasts, no index is negative.
+
+    >>> gather([[1.0, 2.0], [3.0, 4.0]], 1, [[0], [1]])
+    array([[1.],
+           [4.]])
+    """
+    x, index = as_array(x), _integers("gather", index)
+    axis = normal_axis(axis, max(len(x.shape), 1))
+    if not index.size:
+        return reshape(take(x, np.zeros(0, np.intp)), shape=index.shape)
+    flat = x if x.shape else reshape(x, shape=(1,))
+    found = getitem(flat, index=_counted("gather", index if index.ndim else index[None], flat.shape, axis))
+    return found if index.ndim else reshape(found, shape=())
+
+
+def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
+    """Return ``x`` with each element of ``src`` added at its ``index`` along ``axis``, as PyTorch's ``scatter_add``.
+
+    Args:
+        x: an array.
+        axis: the axis along which the indices count.
+        index: as many axes as ``x``, on none longer than ``src``, on the others no longer than ``x``.
+        src: what is added; what lies outside the shape of ``index`` is not.
+
+    >>> scatter_add([0.0, 0.0, 0.0], 0, [2, 0, 2], [1.0, 2.0, 4.0])
+    array([2., 0., 5.])
+    """
+    x, index, src = as_array(x), _integers("scatter_add", index), as_array(src)
+    axis = normal_axis(axis, max(len(x.shape), 1))
+    if not index.size:
+        return astype(x, dtype=x.dtype)
+    shape = tuple(x.shape)
+    x, index, src = (v if v.shape else v.reshape(1) for v in (x, index, src))
+    if len(src.shape) != index.ndim or _longer(index.shape, src.shape):
+        raise ShapeError(f"scatter_add: index {index.shape} is longer than src {tuple(src.shape)}")
+    places = _counted("scatter_add", index, x.shape, axis)
+    added = index_add(x, places, getitem(src, index=tuple(slice(n) for n in index.shape)))
+    return reshape(added, shape=shape)
+
+
+# ----------------------------------------------------------------------------------------------------- by a condition
+
+
+def nonzero(x: Any) -> tuple[Any, ...]:
+    """Return the indices of the elements that are not zero, one array of integers for each axis.
+
+    >>> nonzero([0.0, 3.0, 4.0])
+    (array([1, 2]),)
+    """
+    values = numbers("nonzero needs numbers", x)
+    if not values.ndim:
+        raise ShapeError("nonzero: a number has no axes: use atleast_1d first")
+    return np.nonzero(values)
+
+
+where.alone = nonzero
+
+
+def argwhere(x: Any) -> Any:
+    """Return the indices of the elements that are not zero, one row for each."""
+    return np.argwhere(numbers("argwhere needs numbers", x))
+
+
+def flatnonzero(x: Any) -> Any:
+    """Return the indices of the elements that are not zero in the flattened array."""
+    return np.flatnonzero(numbers("flatnonzero needs numbers", x))
+
+
+def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
+    """Return the slices along ``axis`` for which the 1-d ``condition`` holds; elements of the flattened ``x`` if None.
+
+    >>> compress([False, True], [[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([[3., 4.]])
+    """
+    mask = numbers("compress needs its condition", condition)
+    if mask.ndim != 1:
+        raise ShapeError(f"compress: the condition has shape {mask.shape}; it must have one axis")
+    return take(x, np.flatnonzero(mask), axis)
+
+
+def extract(condition: Any, x: Any) -> Any:
+    """Return the elements of ``x`` for which the condition holds, both flattened."""
+    return take(x, np.flatnonzero(numbers("extract needs its condition", condition)))
+
+
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Return for each element the choice of the first condition that holds, else ``default``.
+
+    >>> select([[True, False]], [[1.0, 2.0]], 9.0)
+    array([1., 9.])
+    """
+    if not condlist or len(condlist) != len(choicelist):
+        raise ShapeError(f"select: {len(condlist)} conditions for {len(choicelist)} choices")
+    y = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        holds = as_array(condition)
+        if holds.dtype != np.dtype(bool):
+            raise DTypeError(f"select: a condition holds booleans, not {holds.dtype}")
+        y = where(holds, _choice(choice), _choice(y))
+    return y
+
+
+def _choice(x: Any) -> Any:
+    """Return a list as an array; a number stays one, so that it widens nothing."""
+    return as_array(x) if isinstance(x, list | tuple) else x
+
+
+def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
+    """Return for each element of ``a`` the element there of ``choices[a]``; all broadcast against each other.
+
+    Args:
+        a: integers.
+        choices: a sequence of arrays, or an array, whose first axis is the sequence.
+        mode: what becomes of an integer outside: "raise", "wrap" or "clip".
+
+    >>> choose([1, 0], [[1.0, 2.0], [3.0, 4.0]])
+    array([3., 2.])
+    """
+    parts = [as_array(choices[i]) for i in range(len(choices))]
+    index = _integers("choose", a)
+    if not parts:
+        raise ShapeError("choose: there are no choices")
+    if mode == "raise" and index.size and index.min() < 0:
+        raise IndexingError(f"choose: {index.min()} is no choice; count from 0")
+    index = _inside("choose", index, len(parts), mode)
+    shape = numpys("choose", np.broadcast_shapes, index.shape, *(tuple(p.shape) for p in parts))
+    options = stack([broadcast_to(p, shape=shape) for p in parts])
+    return getitem(options, index=(np.broadcast_to(index, shape), *np.indices(shape, sparse=True)))
+
+
+# ------------------------------------------------------------------------------------------------- changed at an index
+
+
+def numpys(name: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return what a function of NumPy gives; it moves places, and what it refuses is refused here by ``name``."""
+    try:
+        return f(*args, **kwargs)
+    except (ValueError, TypeError, IndexError) as error:
+        kind: type[Exception] = DTypeError
+        if isinstance(error, TinygradError):
+            raise
+        if isinstance(error, np.exceptions.AxisError):
+            kind = AxisError
+        elif isinstance(error, IndexError):
+            kind = IndexingError
+        elif isinstance(error, ValueError):
+            kind = ShapeError
+        raise kind(f"{name}: {error}") from None
+
+
+def rearranged(x: Any, values: Any, places: Callable[[Any, Any], Any]) -> Any:
+    """Return elements of ``x`` and ``values`` in new places: ``places`` puts those of the second among the first's.
+
+    Every element has a number, those of ``values`` after those of ``x``. ``places(numbers of x, numbers of values)``
+    does to the numbers what is to be done to the elements, so that nothing but moving can happen to these.
+    """
+    size = x.size
+    own = np.arange(size).reshape(tuple(x.shape))
+    others = np.arange(size, size + values.size).reshape(tuple(values.shape))
+    return getitem(concatenate([x, values], axis=None), index=places(own, others))
+
+
+def fitting(name: str, x: Any, values: Any) -> Any:
+    """Return values in the dtype of ``x``.
+
+    Raises:
+        DTypeError: They would lose their fractions, and with them the gradient.
+    """
+    values = as_array(values)
+    if x.dtype == values.dtype:
+        return values
+    if not np.can_cast(values.dtype, x.dtype, "same_kind"):
+        raise DTypeError(f"{name}: {values.dtype} values do not fit in an array of {x.dtype}: convert one of them")
+    return astype(values, dtype=x.dtype)
+
+
+def index_update(x: Any, index: Any, values: Any) -> Any:
+    """Return ``x`` with ``x[index]`` replaced by ``values``, which broadcast.
+
+    Args:
+        x: an array.
+        index: whatever NumPy reads as an index.
+        values: what stands there; where an index repeats, the last value does, and those before it get no gradient.
+
+    >>> index_update([1.0, 2.0, 3.0], slice(1, None), 0.0)
+    array([1., 0., 0.])
+    """
+    x = as_array(x)
+
+    def put(own: Any, others: Any) -> Any:
+        numpys("index_update", own.__setitem__, plain_index(index), others)
+        return own
+
+    return rearranged(x, fitting("index_update", x, values), put)
+
+
+def index_add(x: Any, index: Any, values: Any) -> Any:
+    """Return ``x`` with ``values``, which broadcast, added at ``x[index]``; where an index repeats, each value counts.
+
+    >>> index_add([1.0, 2.0, 3.0], [0, 0, 2], [1.0, 2.0, 4.0])
+    array([4., 2., 7.])
+    """
+    x, index = as_array(x), plain_index(index)
+    values = fitting("index_add", x, values)
+    shape = tuple(numpys("index_add", np.empty(tuple(x.shape), bool).__getitem__, index).shape)
+    if tuple(values.shape) != shape:
+        values = numpys("index_add", broadcast_to, values, shape=shape)
+    return add(x, scatter(values, shape=tuple(x.shape), index=index))
+
+
+def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None = -1) -> Any:
+    """Return ``x`` with the elements at ``indices`` along ``axis`` replaced by ``values``; ``x`` itself is kept.
+
+    Args:
+        x: an array; its flattened elements are meant if ``axis`` is None.
+        indices: integers; as many axes as ``x``, which broadcast but for ``axis``.
+        values: broadcast to the indices; where an index repeats, the last one stands.
+        axis: the axis along which the indices count.
+    """
+    x, indices = as_array(x), _integers("put_along_axis", indices)
+
+    def put(own: Any, others: Any) -> Any:
+        numpys("put_along_axis", np.put_along_axis, own, indices, others, axis)
+        return own
+
+    return rearranged(x, fitting("put_along_axis", x, values), put)

@@ -1,18 +1,41 @@
 """Losses: what training makes small; each compares predictions with targets and reduces as in PyTorch."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, IndexingError, ShapeError, TinygradError, UnsupportedError
-from tinygrad_mlp.graph import NODES
-from tinygrad_mlp.ops.activations import log_softmax, sigmoid, softmax, softplus
-from tinygrad_mlp.ops.comparison import maximum
-from tinygrad_mlp.ops.elementwise import abs, log, multiply, square, where
-from tinygrad_mlp.ops.indexing import one_hot
+from tinygrad_mlp.errors import (
+    DataError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    TinygradError,
+    UnsupportedError,
+)
+from tinygrad_mlp.graph import EVERYTHING, NODES, mode
+from tinygrad_mlp.ops.activations import log_softmax, relu, sigmoid, softmax, softplus
+from tinygrad_mlp.ops.arranging import moveaxis
+from tinygrad_mlp.ops.comparison import clip, equal, less_equal, logical_and, maximum, minimum, not_equal
+from tinygrad_mlp.ops.elementwise import (
+    abs,
+    add,
+    divide,
+    exp,
+    log,
+    multiply,
+    negative,
+    power,
+    sqrt,
+    square,
+    subtract,
+    where,
+)
+from tinygrad_mlp.ops.indexing import getitem, one_hot, take_along_axis
+from tinygrad_mlp.ops.normalizing import vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum
-from tinygrad_mlp.ops.shaping import astype, expand_dims
+from tinygrad_mlp.ops.shaping import as_array, astype, expand_dims, normal_axis
 from tinygrad_mlp.table import NUMBERS, defvjps, primitive
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -93,14 +116,28 @@ def _softmax_cross_entropy_vjp(
 defvjps(softmax_cross_entropy, _softmax_cross_entropy_vjp)
 
 
-def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, reduction: str = "mean") -> Any:
+def cross_entropy(
+    prediction: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    from_logits: bool = True,
+    reduction: str = "mean",
+) -> Any:
     """Return the cross entropy ``-Σ target · log softmax(prediction)``; its gradient in the logits is y - t.
 
     Args:
         prediction: shape (…, classes): logits, or with ``from_logits=False`` probabilities.
         target: integer labels of shape (…), or weights of the shape of ``prediction``, one-hot or soft.
+        weight: a factor for each class, or None.
+        ignore_index: the label of samples that do not count.
+        label_smoothing: the share of every target that is spread evenly over the classes, from 0 to 1.
+        axis: the axis of classes, the last by default; PyTorch's is 1.
         from_logits: whether the softmax is still to be taken; it is more exact to leave it to this function.
-        reduction: "mean" (over samples), "sum" or "none".
+        reduction: "mean" (over samples; with labels, divided by the sum of their weights), "sum" or "none".
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -116,23 +153,116 @@ def cross_entropy(prediction: Any, target: Any, *, from_logits: bool = True, red
     target = np.asarray(target) if type(target) in NUMBERS else target
     prediction = np.asarray(prediction) if type(prediction) in NUMBERS else prediction
     shape, given = prediction.shape, target.shape
+    if axis != -1:
+        soft = given == shape
+        prediction, target = moveaxis(prediction, axis, -1), moveaxis(target, axis, -1) if soft else target
+        shape, given = prediction.shape, target.shape
+    partly = False
     if given != shape or not shape:
-        _check_labels(prediction, target)
+        partly = _check_labels("cross_entropy", prediction, target, ignore_index)
+    if from_logits and type(prediction) in NODES and prediction.op is softmax:
+        raise TinygradError(
+            "cross_entropy: the prediction is the output of a softmax, which would be taken twice: "
+            "give model.linear_predictor(X), or say from_logits=False"
+        )
+    if partly or weight is not None or label_smoothing:
+        return _weighted_cross_entropy(
+            prediction, target, weight, ignore_index, label_smoothing, from_logits, reduction
+        )
     if from_logits:
-        if type(prediction) in NODES and prediction.op is softmax:
-            raise TinygradError(
-                "cross_entropy: the prediction is the output of a softmax, which would be taken twice: "
-                "give model.linear_predictor(X), or say from_logits=False"
-            )
         return softmax_cross_entropy(prediction, target, reduction=reduction)
-    weights = astype(one_hot(target, shape[-1]), prediction.dtype) if len(given) < len(shape) else target
-    return reduce(-sum(_times_log(weights, prediction), axis=-1), reduction)
+    if len(given) < len(shape):
+        return reduce(negative(log(_picked(prediction, target))), reduction)
+    return reduce(-sum(_times_log(target, prediction), axis=-1), reduction)
+
+
+def _weighted_cross_entropy(
+    prediction: Any, target: Any, weight: Any, ignored: int, smoothing: float, from_logits: bool, reduction: str
+) -> Any:
+    """Return the cross entropy over the last axis with weights of the classes, ignored labels, or smoothed targets."""
+    if not 0.0 <= smoothing <= 1.0:
+        raise UnsupportedError(f"cross_entropy: label_smoothing is {smoothing}; it lies between 0 and 1")
+    weight = _class_weights("cross_entropy", weight, prediction)
+    n = prediction.shape[-1]
+    if len(target.shape) == len(prediction.shape):
+        if smoothing:
+            target = multiply(target, 1.0 - smoothing) + smoothing / n
+        target = target if weight is None else multiply(target, weight)
+        if from_logits:
+            return softmax_cross_entropy(prediction, target, reduction=reduction)
+        return reduce(-sum(_times_log(target, prediction), axis=-1), reduction)
+    absent = equal(target, ignored)
+    labels = where(absent, 0, target)
+    logs = log_softmax(prediction) if from_logits else prediction
+    picked = where(absent, 0.0 if from_logits else 1.0, _picked(logs, labels))
+    losses = negative(picked if from_logits else log(picked))
+    factors = where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels))
+    losses = multiply(losses, factors)
+    if smoothing:
+        logs = logs if from_logits else log(logs)
+        even = sum(logs if weight is None else multiply(logs, weight), axis=-1)
+        losses = multiply(losses, 1.0 - smoothing) - where(absent, 0.0, even) * (smoothing / n)
+    return _weighted_mean(losses, factors, reduction)
+
+
+def _weighted_mean(losses: Any, factors: Any, reduction: str) -> Any:
+    """Return the losses reduced, their mean being divided by the sum of the factors that they have already."""
+    return divide(sum(losses), sum(factors)) if reduction == "mean" else reduce(losses, reduction)
+
+
+def _class_weights(name: str, weight: Any, prediction: Any) -> Any:
+    """Return the weights of the classes, which lie along the last axis of ``prediction``."""
+    if weight is None:
+        return None
+    weight = as_array(weight)
+    if tuple(weight.shape) != tuple(prediction.shape)[-1:]:
+        raise ShapeError(f"{name}: weight of shape {tuple(weight.shape)} for {prediction.shape[-1]} classes")
+    return astype(weight, dtype=prediction.dtype) if weight.dtype != prediction.dtype else weight
+
+
+def _picked(x: Any, labels: Any) -> Any:
+    """Return the elements of ``x`` at the labels along its last axis, which is gone."""
+    return getitem(take_along_axis(x, expand_dims(labels, axis=-1), axis=-1), index=(..., 0))
+
+
+def nll_loss(
+    prediction: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Any:
+    """Return minus the log probabilities of the labels, as PyTorch's ``nll_loss``.
+
+    Args:
+        prediction: log probabilities, shape (…, classes).
+        target: integer labels of shape (…).
+        weight: a factor for each class, or None.
+        ignore_index: the label of samples that do not count.
+        axis: the axis of classes, the last by default; PyTorch's is 1.
+        reduction: "mean" (divided by the sum of the weights of the labels), "sum" or "none".
+
+    >>> nll_loss([[-1.0, -2.0]], [1])
+    np.float64(2.0)
+    """
+    check_reduction(reduction)
+    prediction, target = as_array(prediction), as_array(target)
+    prediction = moveaxis(prediction, axis, -1) if axis != -1 else prediction
+    _check_labels("nll_loss", prediction, target, ignore_index)
+    weight = _class_weights("nll_loss", weight, prediction)
+    absent = equal(target, ignore_index)
+    labels = where(absent, 0, target)
+    factors = astype(where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels)), prediction.dtype)
+    losses = negative(multiply(where(absent, 0.0, _picked(prediction, labels)), factors))
+    return _weighted_mean(losses, factors, reduction)
 
 
 def _times_log(weight: Any, p: Any) -> Any:
-    """Return ``weight · log(p)``, 0 where the weight is 0."""
-    absent = weight == 0
-    return where(absent, 0.0, multiply(weight, log(where(absent, 1.0, p))))
+    """Return ``weight · log(p)``, 0 where both are 0."""
+    absent = logical_and(equal(weight, 0), less_equal(p, 0))
+    return multiply(weight, log(where(absent, 1.0, p)))
 
 
 def _as_arrays(prediction: Any, target: Any) -> tuple[Any, Any]:
@@ -143,45 +273,112 @@ def _as_arrays(prediction: Any, target: Any) -> tuple[Any, Any]:
     )
 
 
-def _check_labels(prediction: Any, target: Any) -> None:
-    """Raise unless ``target`` holds one label per row of ``prediction``, each below the number of classes."""
+def _check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool:
+    """Return whether there may be labels to ignore among ``target``.
+
+    Raises:
+        ShapeError, DTypeError, IndexingError: It is not one label per row, below the number of classes.
+    """
     shape, given = tuple(prediction.shape), tuple(target.shape)
     if not shape:
-        raise ShapeError("cross_entropy: the prediction is a scalar; it needs a last axis of classes")
+        raise ShapeError(f"{name}: the prediction is a scalar; it needs a last axis of classes")
     if given != shape[:-1]:
         raise ShapeError(
-            f"cross_entropy: prediction {shape} against target {given}: "
-            f"give labels of shape {shape[:-1]}, or one weight per class"
+            f"{name}: prediction {shape} against target {given}: give labels of shape {shape[:-1]}"
+            + (", or one weight per class" if name == "cross_entropy" else "")
         )
     labels = target._data if type(target) in NODES else target
     if labels.dtype.kind not in "iu":
-        raise DTypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
-    if labels.size and (labels.min() < 0 or labels.max() >= shape[-1]):
-        low, high = labels.min(), labels.max()
-        raise IndexingError(f"cross_entropy: labels run from {low} to {high}, with {shape[-1]} classes")
+        raise DTypeError(f"{name}: labels must be integers, not {labels.dtype}")
+    if 0 <= ignored < shape[-1] or (labels.size and (labels.min() < 0 or labels.max() >= shape[-1])):
+        counted = labels[labels != ignored]
+    else:
+        return False
+    if counted.size and (counted.min() < 0 or counted.max() >= shape[-1]):
+        raise IndexingError(f"{name}: labels run from {counted.min()} to {counted.max()}, with {shape[-1]} classes")
+    return True
 
 
-def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str = "mean") -> Any:
+def binary_cross_entropy_with_logits(
+    logits: Any, target: Any, weight: Any = None, *, pos_weight: Any = None, reduction: str = "mean"
+) -> Any:
     """Return ``-t log σ(z) - (1 - t) log(1 - σ(z))``, exact in both tails; its gradient in the logits is σ(z) - t.
 
     Args:
         logits: any shape.
         target: the same shape, probabilities of the positive class.
+        weight: a factor for each element, broadcast to the logits, or None.
+        pos_weight: a factor for the first term, one a class for example, broadcast to the logits, or None.
         reduction: "mean" (over elements), "sum" or "none".
     """
-    z, t = _same_shape("binary_cross_entropy_with_logits", logits, target)
+    name = "binary_cross_entropy_with_logits"
+    z, t = _same_shape(name, logits, target)
     if type(z) in NODES and z.op is sigmoid:
         raise TinygradError(
             "binary_cross_entropy_with_logits: the prediction is the output of a sigmoid, which would be taken twice: "
             "give model.linear_predictor(X), or use binary_cross_entropy"
         )
-    return reduce(t * softplus(-z) + (1 - t) * softplus(z), reduction)
+    positive = t * softplus(-z)
+    if pos_weight is not None:
+        positive = _scaled(f"{name}: pos_weight", positive, pos_weight)
+    return reduce(_scaled(f"{name}: weight", positive + (1 - t) * softplus(z), weight), reduction)
 
 
-def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Return ``-t log p - (1 - t) log(1 - p)`` of probabilities ``p``; the form with logits never rounds to log 0."""
+def _scaled(what: str, losses: Any, weight: Any) -> Any:
+    """Return losses times a weight, which broadcasts to them and not beyond."""
+    if weight is None:
+        return losses
+    weight = as_array(weight)
+    shape, given = tuple(getattr(losses, "shape", ())), tuple(weight.shape)
+    tail = shape[len(shape) - len(given) :] if len(given) <= len(shape) else None
+    if tail is None or any(n not in (1, m) for n, m in zip(given, tail, strict=True)):
+        raise ShapeError(f"{what} of shape {given} does not broadcast to losses of shape {shape}")
+    return multiply(losses, weight)
+
+
+def binary_cross_entropy(prediction: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    """Return ``-t log p - (1 - t) log(1 - p)`` of probabilities ``p``; the form with logits never rounds to log 0.
+
+    Args:
+        prediction: probabilities, any shape.
+        target: the same shape, probabilities of the positive class.
+        weight: a factor for each element, broadcast to the prediction, or None.
+        reduction: "mean" (over elements), "sum" or "none".
+
+    A certain mistake costs inf, and what has no weight nothing; PyTorch holds the logarithms above -100 instead.
+
+    Raises:
+        DataError: A prediction is no probability.
+    """
     p, t = _same_shape("binary_cross_entropy", prediction, target)
-    return reduce(-(_times_log(t, p) + _times_log(1 - t, 1 - p)), reduction)
+    values = p._data if type(p) in NODES else p
+    if mode() & EVERYTHING != EVERYTHING and np.any((values < 0) | (values > 1)):
+        raise DataError("binary_cross_entropy: predictions are probabilities, from 0 to 1: apply sigmoid first")
+    losses = -(_times_log(t, p) + _times_log(1 - t, 1 - p))
+    return reduce(_scaled("binary_cross_entropy: weight", losses, weight), reduction)
+
+
+def kl_div(prediction: Any, target: Any, *, log_target: bool = False, reduction: str = "mean") -> Any:
+    """Return ``target · (log target - prediction)``, whose sum is the Kullback-Leibler divergence, as PyTorch's.
+
+    Args:
+        prediction: log probabilities, any shape.
+        target: the same shape, probabilities, or with ``log_target`` their logarithms.
+        log_target: whether the target holds logarithms.
+        reduction: "mean" (over elements), "batchmean" (the sum divided by the first length), "sum" or "none".
+
+    >>> kl_div([math.log(0.5), math.log(0.5)], [0.5, 0.5], reduction="sum")
+    np.float64(0.0)
+    """
+    if reduction != "batchmean":
+        check_reduction(reduction)
+    x, t = _same_shape("kl_div", prediction, target)
+    losses = multiply(exp(t), t - x) if log_target else _times_log(t, t) - t * x
+    if reduction != "batchmean":
+        return reduce(losses, reduction)
+    if not x.shape:
+        raise ShapeError("kl_div: 'batchmean' of a number: there is no batch")
+    return divide(sum(losses), x.shape[0])
 
 
 # ------------------------------------------------------------------------------------------------------------ others
@@ -199,10 +396,213 @@ def absolute_error(prediction: Any, target: Any, *, reduction: str = "mean") -> 
     return reduce(abs(prediction - target), reduction)
 
 
+mse_loss, l1_loss = squared_error, absolute_error  # PyTorch's names
+
+
+def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
+    """Return ``d² / (2 beta)`` where the error d is smaller than ``beta``, else ``|d| - beta / 2``.
+
+    >>> smooth_l1_loss([0.5, 3.0], [0.0, 0.0], reduction="none")
+    array([0.125, 2.5  ])
+    """
+    if not beta >= 0:
+        raise UnsupportedError(f"smooth_l1_loss: beta is {beta}; it must not be negative")
+    if beta == 0:
+        return absolute_error(prediction, target, reduction=reduction)
+    prediction, target = _same_shape("smooth_l1_loss", prediction, target)
+    d = prediction - target
+    size = abs(d)
+    return reduce(where(size < beta, square(d) * (0.5 / beta), size - 0.5 * beta), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
+    """Return ``d² / 2`` where the error d is smaller than ``delta``, else ``delta · (|d| - delta / 2)``.
+
+    Source: P. Huber, *Robust estimation of a location parameter*, 1964.
+    """
+    if not delta > 0:
+        raise UnsupportedError(f"huber_loss: delta is {delta}; it must be positive")
+    prediction, target = _same_shape("huber_loss", prediction, target)
+    d = prediction - target
+    size = abs(d)
+    return reduce(where(size < delta, 0.5 * square(d), delta * (size - 0.5 * delta)), reduction)
+
+
+def poisson_nll_loss(
+    prediction: Any,
+    target: Any,
+    *,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Any:
+    """Return minus the log likelihood of counts whose expectations are predicted, as PyTorch's.
+
+    Args:
+        prediction: the logarithms of the expectations, or with ``log_input=False`` these themselves.
+        target: the counts, of the same shape.
+        log_input: whether logarithms are predicted.
+        full: add Stirling's approximation of ``log(target!)`` for counts above 1.
+        eps: added to an expectation before its logarithm is taken.
+        reduction: "mean" (over elements), "sum" or "none".
+    """
+    x, t = _same_shape("poisson_nll_loss", as_array(prediction), target)
+    losses = exp(x) - t * x if log_input else x - t * log(x + eps)
+    if full:
+        many = t > 1
+        n = where(many, t, 1.0)
+        losses = losses + where(many, n * log(n) - n + 0.5 * log(2 * math.pi * n), 0.0)
+    return reduce(losses, reduction)
+
+
+def gaussian_nll_loss(
+    prediction: Any, target: Any, var: Any, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:
+    """Return minus the log likelihood of numbers whose means and variances are predicted, as PyTorch's.
+
+    Args:
+        prediction: the means, any shape.
+        target: the numbers, of the same shape.
+        var: the variances: of the same shape, with a last axis of length one or without it, or one number.
+        full: add the constant ``log(2π) / 2``.
+        eps: what a smaller variance counts as; its gradient passes as if it did not.
+        reduction: "mean" (over elements), "sum" or "none".
+
+    Raises:
+        DataError: A variance is negative.
+    """
+    x, t = _same_shape("gaussian_nll_loss", as_array(prediction), target)
+    var = as_array(var)
+    shape, given = tuple(x.shape), tuple(var.shape)
+    if given and given == shape[:-1]:
+        var = expand_dims(var, axis=-1)
+    elif given not in (shape, (), (*shape[:-1], 1)):
+        raise ShapeError(f"gaussian_nll_loss: variances of shape {given} for a prediction of shape {shape}")
+    values = var._data if type(var) in NODES else var
+    if np.any(values < 0):
+        raise DataError("gaussian_nll_loss: a variance is negative")
+    if not eps > 0:
+        raise UnsupportedError(f"gaussian_nll_loss: eps is {eps}; it must be positive")
+    var = add(var, np.maximum(eps - values, 0).astype(values.dtype))
+    losses = 0.5 * (log(var) + divide(square(x - t), var))
+    return reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+# ----------------------------------------------------------------------------------------------------------- margins
+
+
+def _above(x: Any) -> Any:
+    """Return ``max(x, 0)`` with derivative 1 at 0, as PyTorch's ``clamp_min``."""
+    return clip(x, 0.0, None)
+
+
 def hinge(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Return ``max(0, 1 - t · z)`` of scores z and targets t of -1 and 1; on the margin the derivative is half."""
     prediction, target = _same_shape("hinge", prediction, target)
     return reduce(maximum(1 - target * prediction, 0.0), reduction)
+
+
+def soft_margin_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """Return ``log(1 + exp(-t · z))`` of scores z and targets t of -1 and 1."""
+    z, t = _same_shape("soft_margin_loss", prediction, target)
+    return reduce(softplus(negative(multiply(t, z))), reduction)
+
+
+def hinge_embedding_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """Return a distance where the target is 1, and by how much it is below ``margin`` where the target is -1."""
+    x, t = _same_shape("hinge_embedding_loss", prediction, target)
+    apart = where(not_equal(t, 1), _above(subtract(margin, x)), 0.0)
+    return reduce(apart + where(not_equal(t, -1), x, 0.0), reduction)
+
+
+def margin_ranking_loss(first: Any, second: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+    """Return ``max(0, -t · (first - second) + margin)``: with t = 1 the first shall be larger, with -1 the second."""
+    first, second = _same_shape("margin_ranking_loss", first, second)
+    first, target = _same_shape("margin_ranking_loss", first, target)
+    return reduce(_above(add(multiply(negative(target), subtract(first, second)), margin)), reduction)
+
+
+def cosine_embedding_loss(first: Any, second: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
+    """Return ``1 - cos`` of two vectors where the target is 1, and ``max(0, cos - margin)`` where it is -1.
+
+    Args:
+        first, second: vectors along the last axis, shape (n, length) or (length,).
+        target: 1 or -1 for each pair, shape (n,) or ().
+        margin: the cosine that pairs of target -1 may have.
+        reduction: "mean", "sum" or "none".
+    """
+    first, second = _same_shape("cosine_embedding_loss", as_array(first), as_array(second))
+    target = as_array(target)
+    if not first.shape or tuple(target.shape) != tuple(first.shape[:-1]):
+        raise ShapeError(f"cosine_embedding_loss: targets {tuple(target.shape)} for vectors {tuple(first.shape)}")
+    squares = [add(sum(square(x), axis=-1), 1e-12) for x in (first, second)]  # PyTorch's guard against a zero vector
+    cos = divide(sum(multiply(first, second), axis=-1), sqrt(multiply(*squares)))
+    apart = where(equal(target, -1), _above(subtract(cos, margin)), 0.0)
+    return reduce(where(equal(target, 1), subtract(1.0, cos), 0.0) + apart, reduction)
+
+
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negatives: Any,
+    *,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """Return by how much an anchor is not nearer, by ``margin``, to the positive vector than to the negative one.
+
+    Args:
+        anchor, positive, negatives: vectors along the last axis.
+        margin: by how much nearer it shall be; positive.
+        p: the norm of the distance.
+        eps: added to every difference.
+        swap: take the negative's distance from the positive vector where that is smaller.
+        reduction: "mean", "sum" or "none".
+
+    Source: V. Balntas, E. Riba, D. Ponsa, K. Mikolajczyk, *Learning local feature descriptors with triplets*, 2016.
+    """
+    if not margin > 0:
+        raise UnsupportedError(f"triplet_margin_loss: margin is {margin}; it must be positive")
+    anchor, positive = _same_shape("triplet_margin_loss", as_array(anchor), as_array(positive))
+    anchor, negatives = _same_shape("triplet_margin_loss", anchor, as_array(negatives))
+    normal_axis(-1, len(anchor.shape))
+
+    def distance(a: Any, b: Any) -> Any:
+        return sum(vector_norm(add(subtract(a, b), eps), p, -1), axis=-1)
+
+    far = distance(anchor, negatives)
+    if swap:
+        far = minimum(far, distance(positive, negatives))
+    return reduce(_above(add(subtract(distance(anchor, positive), far), margin)), reduction)
+
+
+def multi_margin_loss(
+    prediction: Any, target: Any, *, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """Return the mean over classes of ``max(0, margin - z[label] + z)^p``, the label's own left out, as PyTorch's.
+
+    Args:
+        prediction: scores, shape (…, classes).
+        target: integer labels of shape (…).
+        p: 1 or 2.
+        margin: by how much the label's score shall be largest.
+        weight: a factor for each class, or None.
+        reduction: "mean" (over samples), "sum" or "none".
+    """
+    if p not in (1, 2):
+        raise UnsupportedError(f"multi_margin_loss: p is {p}; choose 1 or 2")
+    prediction, target = as_array(prediction), as_array(target)
+    if _check_labels("multi_margin_loss", prediction, target, -1):
+        raise IndexingError("multi_margin_loss: a label is negative")
+    weight = _class_weights("multi_margin_loss", weight, prediction)
+    short = relu(add(subtract(prediction, expand_dims(_picked(prediction, target), axis=-1)), margin))
+    short = where(one_hot(target, prediction.shape[-1]), 0.0, short if p == 1 else power(short, 2))
+    losses = divide(sum(short, axis=-1), prediction.shape[-1])
+    return reduce(losses if weight is None else multiply(losses, getitem(weight, index=target)), reduction)
 
 
 def _same_shape(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """What moves or repeats elements without computing: each is linear, and its vjp moves them back."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,13 +37,13 @@ def transpose(xp: Any, x: Any, /, axes: Sequence[int] | None = None) -> Any:
     """Return ``x`` with its axes in another order; reversed by default."""
     if axes is None:
         return x.T if x.ndim == 2 else xp.permute_dims(x, tuple(range(x.ndim))[::-1])
-    return xp.permute_dims(x, tuple(axes))
+    return xp.permute_dims(x, as_tuple(axes))
 
 
 def _transpose_vjp(g: Any, _y: Any, _x: Any, axes: Sequence[int] | None = None) -> Any:
     if axes is None:
         return transpose(g)
-    forward = [axis % _x.ndim for axis in axes]
+    forward = [axis % _x.ndim for axis in as_tuple(axes)]
     return transpose(g, axes=tuple(forward.index(i) for i in range(_x.ndim)))
 
 
@@ -68,11 +69,35 @@ def normal_axis(axis: int, ndim: int) -> int:
         AxisError: There is no such axis.
         DTypeError: It is no integer.
     """
-    if not isinstance(axis, (int, np.integer)):
-        raise DTypeError(f"axis {axis!r} is no integer")
+    if type(axis) is not int:
+        axis = whole("an axis", axis)
     if not -ndim <= axis < ndim:
         raise AxisError(f"axis {axis} does not exist: the array has {ndim} dimensions")
     return axis % ndim
+
+
+def whole(what: str, number: Any) -> int:
+    """Return an integer, NumPy's kinds included, as Python's.
+
+    Raises:
+        DTypeError: It is none.
+    """
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise DTypeError(f"{what} is an integer, not {number!r}") from None
+
+
+def normal_axes(name: str, axes: Axes, ndim: int) -> tuple[int, ...]:
+    """Return an axis, or several, counted from the front.
+
+    Raises:
+        AxisError: There is no such axis, or one is named twice.
+    """
+    found = tuple(normal_axis(axis, ndim) for axis in as_tuple(axes))
+    if len(set(found)) < len(found):
+        raise AxisError(f"{name}: axis {axes} names an axis twice")
+    return found
 
 
 @primitive(symbol="broadcast", latex=r"\operatorname{{broadcast}}({0})", linear=True, view=True, analytic=True)
@@ -113,9 +138,9 @@ defvjp(expand_dims, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 @primitive(symbol="squeeze", latex="{0}", linear=True, view=True, analytic=True)
 def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
     """Return ``x`` without its axes of length one, or without those named."""
-    if axis is None:
+    if axis is None or (not x.shape and all(a in (0, -1) for a in as_tuple(axis))):  # as NumPy, () has an axis 0 here
         return xp.reshape(x, tuple(n for n in x.shape if n != 1))
-    axes = {normal_axis(a, x.ndim) for a in as_tuple(axis)}
+    axes = normal_axes("squeeze", axis, x.ndim)
     for a in axes:
         if x.shape[a] != 1:
             raise ShapeError(f"squeeze: axis {a} of shape {tuple(x.shape)} has length {x.shape[a]}, not 1")

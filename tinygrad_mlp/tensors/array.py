@@ -170,13 +170,13 @@ class Tensor(Operators):
         """Return the elements in another shape, given as one tuple or as several lengths."""
         return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def ravel(self) -> Any:
+    def ravel(self, order: str = "C") -> Any:
         """Return the elements along one axis."""
-        return ops.reshape(self, -1)
+        return ops.ravel(self, order)
 
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """Return the elements along one axis."""
-        return ops.reshape(self, -1)
+        return ops.ravel(self, order)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, given as one tuple or as several axes; reversed by default."""
@@ -190,6 +190,34 @@ class Tensor(Operators):
     def squeeze(self, axis: Any = None) -> Any:
         """Return the tensor without axes of length one."""
         return ops.squeeze(self, axis=axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Return the tensor with each element along ``axis`` repeated."""
+        return ops.repeat(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return the diagonal of the plane of two axes as a new last axis."""
+        return ops.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return the sum of a diagonal of the plane of two axes."""
+        return ops.trace(self, offset, axis1, axis2)
+
+    def take(self, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+        """Return the elements, or the slices along ``axis``, at ``indices``."""
+        return ops.take(self, indices, axis, mode)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return the slices along ``axis`` for which a 1-d condition holds."""
+        return ops.compress(condition, self, axis)
+
+    def choose(self, choices: Any, *, mode: str = "raise") -> Any:
+        """Return for each element the element there of the choice that it numbers."""
+        return ops.choose(self, choices, mode)
+
+    def nonzero(self) -> Any:
+        """Return the indices of the elements that are not zero, one array for each axis."""
+        return ops.nonzero(self)
 
     def astype(self, dtype: Any) -> Any:
         """Return a copy in another dtype; the gradient comes back in this one's."""
@@ -218,10 +246,6 @@ class Tensor(Operators):
     def dot(self, other: Any) -> Any:
         """Return the sum of products over the last axis and the last but one of ``other``; see ``tg.dot``."""
         return ops.dot(self, other)
-
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-        """Return the sum of a diagonal of the plane of two axes."""
-        return ops.trace(self, offset, axis1, axis2)
 
     # -- reductions
 

@@ -10,7 +10,7 @@ from tinygrad_mlp import linalg, ops
 from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
 from tinygrad_mlp.ops.cumulative import running_max, running_min
-from tinygrad_mlp.table import VARARGS, Op
+from tinygrad_mlp.table import PLAIN, VARARGS, Op
 
 
 def _logic(op: Op, *operands: Any) -> Any:
@@ -69,30 +69,34 @@ METHODS: dict[str, tuple[Any, dict[Any, Callable[..., Any]]]] = {
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.all: ops.all, np.amax: ops.max, np.amin: ops.min, np.any: ops.any, np.append: ops.append, np.argmax: ops.argmax,
-    np.argmin: ops.argmin, np.argpartition: ops.argpartition, np.argsort: ops.argsort, np.around: ops.round,
-    np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
-    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.average: ops.average,
-    np.broadcast_to: ops.broadcast_to, np.clip: ops.clip, np.column_stack: ops.column_stack,
-    np.concatenate: ops.concatenate, np.copy: ops.identity, np.count_nonzero: ops.count_nonzero, np.cross: ops.cross,
-    np.cumprod: ops.cumprod, np.cumsum: ops.cumsum, np.cumulative_prod: ops.cumulative_prod,
-    np.cumulative_sum: ops.cumulative_sum, np.diag: ops.diag, np.diagonal: ops.diagonal, np.diff: ops.diff,
-    np.dot: ops.dot, np.dsplit: ops.dsplit, np.dstack: ops.dstack, np.einsum: ops.einsum,
-    np.expand_dims: ops.expand_dims, np.fix: ops.fix, np.flip: ops.flip, np.hsplit: ops.hsplit, np.hstack: ops.hstack,
-    np.inner: ops.inner, np.kron: ops.kron, np.matrix_transpose: ops.matrix_transpose, np.max: ops.max,
-    np.mean: ops.mean, np.median: ops.median, np.meshgrid: ops.meshgrid, np.min: ops.min, np.moveaxis: ops.moveaxis,
-    np.nan_to_num: ops.nan_to_num, np.nancumprod: ops.nancumprod, np.nancumsum: ops.nancumsum, np.nanmax: ops.nanmax,
-    np.nanmean: ops.nanmean, np.nanmedian: ops.nanmedian, np.nanmin: ops.nanmin, np.nanpercentile: ops.nanpercentile,
-    np.nanprod: ops.nanprod, np.nanquantile: ops.nanquantile, np.nanstd: ops.nanstd, np.nansum: ops.nansum,
-    np.nanvar: ops.nanvar, np.outer: ops.outer, np.pad: ops.pad, np.partition: ops.partition,
+    np.argmin: ops.argmin, np.argpartition: ops.argpartition, np.argsort: ops.argsort, np.argwhere: ops.argwhere,
+    np.around: ops.round, np.array_split: ops.array_split, np.astype: ops.astype, np.atleast_1d: ops.atleast_1d,
+    np.atleast_2d: ops.atleast_2d, np.atleast_3d: ops.atleast_3d, np.average: ops.average, np.block: ops.block,
+    np.broadcast_arrays: ops.broadcast_arrays, np.broadcast_to: ops.broadcast_to, np.choose: ops.choose,
+    np.clip: ops.clip, np.column_stack: ops.column_stack, np.compress: ops.compress, np.concatenate: ops.concatenate,
+    np.copy: ops.identity, np.count_nonzero: ops.count_nonzero, np.cross: ops.cross, np.cumprod: ops.cumprod,
+    np.cumsum: ops.cumsum, np.cumulative_prod: ops.cumulative_prod, np.cumulative_sum: ops.cumulative_sum,
+    np.delete: ops.delete, np.diag: ops.diag, np.diagflat: ops.diagflat, np.diagonal: ops.diagonal, np.diff: ops.diff,
+    np.dot: ops.dot, np.dsplit: ops.dsplit, np.dstack: ops.dstack, np.ediff1d: ops.ediff1d, np.einsum: ops.einsum,
+    np.expand_dims: ops.expand_dims, np.extract: ops.extract, np.fix: ops.fix, np.flatnonzero: ops.flatnonzero,
+    np.flip: ops.flip, np.fliplr: ops.fliplr, np.flipud: ops.flipud, np.gradient: ops.gradient, np.hsplit: ops.hsplit,
+    np.hstack: ops.hstack, np.inner: ops.inner, np.insert: ops.insert, np.interp: ops.interp, np.kron: ops.kron,
+    np.matrix_transpose: ops.matrix_transpose, np.max: ops.max, np.mean: ops.mean, np.median: ops.median,
+    np.meshgrid: ops.meshgrid, np.min: ops.min, np.moveaxis: ops.moveaxis, np.nan_to_num: ops.nan_to_num,
+    np.nancumprod: ops.nancumprod, np.nancumsum: ops.nancumsum, np.nanmax: ops.nanmax, np.nanmean: ops.nanmean,
+    np.nanmedian: ops.nanmedian, np.nanmin: ops.nanmin, np.nanpercentile: ops.nanpercentile, np.nanprod: ops.nanprod,
+    np.nanquantile: ops.nanquantile, np.nanstd: ops.nanstd, np.nansum: ops.nansum, np.nanvar: ops.nanvar,
+    np.nonzero: ops.nonzero, np.outer: ops.outer, np.pad: ops.pad, np.partition: ops.partition,
     np.percentile: ops.percentile, np.prod: ops.prod, np.ptp: ops.ptp, np.quantile: ops.quantile, np.ravel: ops.ravel,
-    np.repeat: ops.repeat, np.reshape: ops.reshape, np.roll: ops.roll, np.rot90: ops.rot90, np.round: ops.round,
-    np.sinc: ops.sinc, np.sort: ops.sort, np.split: ops.split, np.squeeze: ops.squeeze, np.stack: ops.stack,
-    np.std: ops.std, np.sum: ops.sum, np.swapaxes: ops.swapaxes, np.take_along_axis: ops.take_along_axis,
-    np.tensordot: ops.tensordot, np.tile: ops.tile, np.trace: ops.trace, np.transpose: ops.transpose, np.tril: ops.tril,
-    np.triu: ops.triu, np.var: ops.var, np.vdot: ops.vdot, np.vsplit: ops.vsplit, np.vstack: ops.vstack,
-    np.where: ops.where, np.linalg.cholesky: linalg.cholesky, np.linalg.cross: linalg.cross, np.linalg.det: linalg.det,
-    np.linalg.diagonal: linalg.diagonal, np.linalg.eigvalsh: linalg.eigvalsh, np.linalg.inv: linalg.inv,
-    np.linalg.matmul: linalg.matmul, np.linalg.matrix_norm: linalg.matrix_norm,
+    np.repeat: ops.repeat, np.reshape: ops.reshape, np.resize: ops.resize, np.roll: ops.roll, np.rollaxis: ops.rollaxis,
+    np.rot90: ops.rot90, np.round: ops.round, np.select: ops.select, np.sinc: ops.sinc, np.sort: ops.sort,
+    np.split: ops.split, np.squeeze: ops.squeeze, np.stack: ops.stack, np.std: ops.std, np.sum: ops.sum,
+    np.swapaxes: ops.swapaxes, np.take: ops.take, np.take_along_axis: ops.take_along_axis, np.tensordot: ops.tensordot,
+    np.tile: ops.tile, np.trace: ops.trace, np.transpose: ops.transpose, np.trapezoid: ops.trapezoid, np.tril: ops.tril,
+    np.triu: ops.triu, np.unstack: ops.unstack, np.var: ops.var, np.vdot: ops.vdot, np.vsplit: ops.vsplit,
+    np.vstack: ops.vstack, np.where: ops.where, np.linalg.cholesky: linalg.cholesky, np.linalg.cross: linalg.cross,
+    np.linalg.det: linalg.det, np.linalg.diagonal: linalg.diagonal, np.linalg.eigvalsh: linalg.eigvalsh,
+    np.linalg.inv: linalg.inv, np.linalg.matmul: linalg.matmul, np.linalg.matrix_norm: linalg.matrix_norm,
     np.linalg.matrix_power: linalg.matrix_power, np.linalg.matrix_transpose: linalg.matrix_transpose,
     np.linalg.multi_dot: linalg.multi_dot, np.linalg.norm: linalg.norm, np.linalg.outer: linalg.outer,
     np.linalg.pinv: linalg.pinv, np.linalg.slogdet: linalg.slogdet, np.linalg.solve: linalg.solve,
@@ -113,7 +117,11 @@ ON_VALUES = frozenset({
 })  # fmt: skip
 
 # NumPy's names for our params, and what it passes where the caller gave nothing.
-OVERWRITE = "overwrite_input"
+IDLE: dict[str, tuple[Any, ...]] = {
+    "casting": ("same_kind",), "copy": (True,), "dtype": (None,), "initial": (None,), "mean": (None,),
+    "order": (None, "C", "K"), "out": (None,), "overwrite_input": (False,), "subok": (True, False),
+    "where": (None, True),
+}  # fmt: skip
 RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
 
 
@@ -178,19 +186,28 @@ def array_function(kind: str, func: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _composed_call(name: str, func: Any, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a function composed of ops, which has NumPy's signature, gives for NumPy's arguments."""
-    names, code = _signature(func) or ("",), f.__code__
-    n = len(args) if code.co_flags & VARARGS or len(args) > len(names) else code.co_argcount
-    given = {**dict(zip(names[n:], args[n:], strict=False)), **kwargs}  # by name what is no position of ours
-    given = {key: value for key, value in given.items() if not _idle(key, value)}
-    args = args[:n] if args or names[0] not in given else (given.pop(names[0]),)
+    code = f.__code__
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    if len(args) > code.co_argcount and not code.co_flags & VARARGS:
-        names = (_signature(func) or ())[code.co_argcount :]
-        raise UnsupportedError(f"{name}: {names[0] if names else 'another argument'}= is not supported here")
-    for key in given:
-        if key not in known:
+    theirs = () if code.co_flags & VARARGS else _signature(func) or ()
+    own = _own_names(theirs, known[: code.co_argcount])
+    operands = list(args[len(theirs) :])
+    if len(operands) > code.co_argcount and not code.co_flags & VARARGS:
+        raise UnsupportedError(f"{name}: {len(operands)} arguments; out= is not supported here")
+    params = {}
+    for key, value in {**dict(zip(theirs, args, strict=False)), **kwargs}.items():
+        mine = own.get(key, key)
+        if mine in known:
+            if value is not np._NoValue:
+                params[mine] = value
+        elif not _idle(key, value):
             raise UnsupportedError(f"{name}: {key}= is not supported here")
-    return f(*args, **given)
+    operands += [params.pop(key) for key in known[: code.co_posonlyargcount] if key in params]
+    return f(*operands, **params)
+
+
+def _own_names(theirs: tuple[str, ...], ours: tuple[str, ...]) -> dict[str, str]:
+    """Return our name for each of NumPy's: the same, or that which stands in its place."""
+    return {a: b for a, b in zip(theirs, ours, strict=False) if a not in ours and b not in theirs}
 
 
 def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -211,8 +228,6 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
         if _idle(key, value):
             continue
         own = RENAMED.get(key, key)
-        if own == "order" and isinstance(value, str) and value in ("C", "K"):
-            continue
         if own not in op.param_names and own not in dict(op.operands):
             raise UnsupportedError(f"{name}: {key}= is not supported here")
         params[own] = value
@@ -220,9 +235,8 @@ def numpy_call(name: str, func: Any, op: Any, args: tuple[Any, ...], kwargs: dic
 
 
 def _idle(key: str, value: Any) -> bool:
-    """Return whether an argument of NumPy's has the value that it has where the caller gives none."""
-    none = value is None and key in ("out", "dtype", "initial", "where", "mean", "order")
-    return value is np._NoValue or none or (value is True and key == "where") or (value is False and key == OVERWRITE)
+    """Return whether an argument of NumPy's has a value that asks for nothing."""
+    return value is np._NoValue or any(value is x or (type(value) in PLAIN and value == x) for x in IDLE.get(key, ()))
 
 
 @cache

@@ -1,0 +1,122 @@
+"""Differences, slopes, areas and interpolation: NumPy's values and errors, and gradients in all that is real."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from strategies import shapes
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.check import gradcheck
+from tinygrad_mlp.errors import TinygradError
+
+REFUSALS = (ValueError, TypeError, IndexError)
+AXIS = st.integers(-3, 3)
+ARRAYS = hnp.arrays(st.sampled_from([np.float64, np.float32, np.int64, bool]), shapes(), elements=st.integers(0, 1))
+PARTS = st.none() | st.floats(-2, 2) | hnp.arrays(np.float64, shapes(max_dims=2), elements=st.floats(-2, 2))
+
+
+def same(ours, theirs):
+    """Whether two results, or tuples of them, agree in values, shapes and dtypes."""
+    ours, theirs = ((y if isinstance(y, list | tuple) else [y]) for y in (ours, theirs))
+    values = [y.data if isinstance(y, tg.Tensor) else np.asarray(y) for y in ours]
+    return len(values) == len(theirs) and all(
+        a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, equal_nan=True, rtol=1e-5, atol=1e-6)
+        for a, b in zip(values, theirs, strict=True)
+    )
+
+
+def compare(name, *args, **kwargs):
+    """Hold ``tg.name`` to ``np.name`` on an array, or on a tensor if it is floating."""
+    x, *rest = args
+    try:
+        expected = getattr(np, name)(x, *rest, **kwargs)
+    except REFUSALS:
+        with pytest.raises(TinygradError):
+            getattr(tg, name)(x, *rest, **kwargs)
+        return
+    assert same(getattr(tg, name)(x, *rest, **kwargs), expected)
+    assert same(getattr(tg, name)(tg.Tensor(x), *rest, **kwargs), expected)
+    assert same(getattr(np, name)(tg.Tensor(x), *rest, **kwargs), expected)
+
+
+@given(x=ARRAYS, n=st.integers(-1, 4), axis=AXIS, ends=st.tuples(PARTS, PARTS))
+def test_diff_is_numpys(x, n, axis, ends):
+    kwargs = {key: v for key, v in zip(("prepend", "append"), ends, strict=True) if v is not None}
+    compare("diff", x, n, axis, **kwargs)
+
+
+@given(x=ARRAYS, ends=st.tuples(PARTS, PARTS))
+def test_ediff1d_is_numpys(x, ends):
+    compare("ediff1d", x, to_end=ends[0], to_begin=ends[1])
+
+
+@given(data=st.data())
+def test_gradient_is_numpys(data):
+    f = data.draw(
+        hnp.arrays(
+            st.sampled_from([np.float64, np.float32, np.int64]),
+            shapes(min_dims=1, max_side=5),
+            elements=st.integers(-9, 9),
+        )
+    )
+    steps = []
+    for n in data.draw(st.sampled_from([(), f.shape, f.shape[:1], (2, 2)])):
+        line = np.cumsum(data.draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.5, 1.0, 3.0]))))
+        steps.append(data.draw(st.sampled_from([2.0, line])))
+    axis = data.draw(st.none() | AXIS | st.lists(AXIS, max_size=2).map(tuple))
+    kwargs = {} if axis is None else {"axis": axis}
+    compare("gradient", f, *steps, edge_order=data.draw(st.integers(1, 2)), **kwargs)
+
+
+@given(data=st.data())
+def test_trapezoid_is_numpys(data):
+    y = data.draw(hnp.arrays(st.sampled_from([np.float64, np.int64]), shapes(), elements=st.integers(-9, 9)))
+    axis = data.draw(AXIS)
+    n = y.shape[axis] if -y.ndim <= axis < y.ndim else 2
+    x = data.draw(st.sampled_from([None, np.linspace(0, 1, n) ** 2, np.arange(3.0), y + 1.0]))
+    compare("trapezoid", y, x, data.draw(st.sampled_from([1.0, 0.5])), axis)
+
+
+@given(data=st.data())
+def test_interp_is_numpys(data):
+    n = data.draw(st.integers(0, 4))
+    points = np.cumsum(data.draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.5, 1.0, 2.0]))))
+    heights = data.draw(hnp.arrays(np.float64, data.draw(st.sampled_from([n, n, n, 3])), elements=st.floats(-3, 3)))
+    x = data.draw(hnp.arrays(np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0])))
+    sides = data.draw(st.sampled_from([{}, {"left": -5.0}, {"right": 7.0}]))
+    compare("interp", x, points, heights, **sides)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: tg.diff(x, 2), lambda x: tg.diff(x, prepend=x[:1] * 2, append=3.0),
+    lambda x: tg.ediff1d(x, to_end=x[:2], to_begin=[1.0, 2.0]), lambda x: tg.gradient(x, edge_order=2),
+    lambda x: tg.gradient(x, x[1]), lambda x: tg.gradient(np.sin(np.arange(5.0)), x, edge_order=2),
+    lambda x: tg.gradient(np.arange(5.0) ** 2, x), lambda x: tg.trapezoid(x * x, x), lambda x: tg.trapezoid(x, dx=x[1]),
+    lambda x: tg.interp([0.5, 1.0, 2.7, 9.0, -3.0], np.arange(5.0), x),
+    lambda x: tg.interp(x, [0.0, 1.0, 6.0], [1.0, 3.0, 2.0]),
+    lambda x: tg.interp([0.5, 2.7, 9.0, -3.0], x, [1.0, 3.0, 2.0, 7.0, 1.0]),
+    lambda x: tg.interp([-9.0, 99.0], x, [1.0, 3.0, 2.0, 7.0, 1.0], left=x[0], right=x[1]),
+])  # fmt: skip
+def test_gradients_agree_with_central_differences(f):
+    x = np.array([0.1, 0.7, 1.6, 2.2, 4.1])
+    seed = np.random.default_rng(0).normal(size=np.shape(f(x)))
+    assert gradcheck(lambda t: tg.sum(f(t) * seed), x)
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda: tg.diff([1.0], n=-1), "n is -1"),
+        (lambda: tg.gradient([1.0, 2.0], edge_order=3), "edge_order is 3"),
+        (lambda: tg.gradient([1.0]), "axis 0 has length 1; it must be 2"),
+        (lambda: tg.gradient(np.ones((2, 2)), 1.0, 2.0, 3.0), "3 distances for 2 axes"),
+        (lambda: tg.interp(1.0, [1.0], [1.0], period=3.0), "period= is not supported"),
+        (lambda: tg.interp(1.0, [], []), "not empty"),
+        (lambda: tg.ediff1d([True, False]), "booleans have no difference"),
+    ],
+)
+def test_what_cannot_be_is_said(f, words):
+    with pytest.raises(TinygradError, match=words):
+        f()
