@@ -319,7 +319,8 @@ def picked(draw: DrawFn, op: Op) -> Call:
     axis = draw(st.none() | st.integers(-len(shape), len(shape) - 1))
     if axis is None:
         n = int(np.prod(shape))
-        index = draw(hnp.arrays(np.intp, draw(st.integers(0, 4)) if n else 0, elements=st.integers(-n, n - 1)))
+        places = st.integers(-n, n - 1) if n else st.just(0)
+        index = draw(hnp.arrays(np.intp, draw(st.integers(0, 4)) if n else 0, elements=places))
         return Call((*grid(draw, op, [shape]), index), {"axis": None}, (0,))
     n = shape[axis]
     wide = [draw(st.sampled_from([m, 1])) for m in shape]

@@ -42,7 +42,7 @@ MESSAGES = [
     (lambda x: tg.transpose(x, (0, 0)), ShapeError, "transpose"),
     (lambda x: tg.concatenate([x, np.ones((3, 2))]), ShapeError, "concatenate"),
     (lambda x: tg.stack([x, np.ones(3)]), ShapeError, "stack"),
-    (tg.concatenate, DTypeError, "takes a list or tuple"),
+    (lambda x: tg.concatenate(x.sum()), DTypeError, "takes a list or tuple"),
     (lambda x: tg.sum(x, axes=1), UnsupportedError, "sum: no argument 'axes'"),
     (lambda x: tg.exp(x, out=None), UnsupportedError, "exp: no argument 'out'"),
     (tg.add, TypeError, "add"),

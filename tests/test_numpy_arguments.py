@@ -214,7 +214,6 @@ REFUSED = [
     (lambda x: np.exp(x, where=X > 3), "np.exp: where="),
     (lambda x: np.add(x, x, dtype=np.float32), "np.add: dtype="),
     (lambda x: np.add(x, x, casting="unsafe"), "np.add: casting="),
-    (np.where, "where"),
     (np.linalg.svd, "np.linalg.svd"),
     (np.linalg.cond, "np.linalg.cond"),
     (np.fft.fft, "np.fft.fft"),

@@ -324,11 +324,10 @@ class VariadicOp(Op):
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute on the sequence that is the first argument, and record as any op."""
-        if args and not isinstance(args[0], Sequence) and getattr(args[0], "shape", ()):
-            args = (list(args[0]), *args[1:])  # an array is the sequence of its slices along the first axis
-        if not args or not isinstance(args[0], Sequence) or isinstance(args[0], str):
+        first = next(iter(args), None)  # of an array, its slices along the first axis
+        if not isinstance(first, Sequence) and not getattr(first, "shape", ()):
             raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
-        return Op.__call__(self, *args[0], **self._named(args[1:], params))
+        return Op.__call__(self, *first, **self._named(args[1:], params))
 
 
 class UnaryOp(Op):

@@ -261,7 +261,7 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
 def block(arrays: Any) -> Any:
     """Return an array put together from nested lists of blocks: the innermost lists along the last axis, and so on.
 
-    >>> block([[np.ones((1, 1)), 2.0], [[[3.0, 4.0]]]])
+    >>> block([[1.0, 2.0], [3.0, 4.0]])
     array([[1., 2.],
            [3., 4.]])
     """

@@ -167,7 +167,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         period: not supported.
 
     >>> interp(2.5, [1.0, 2.0, 3.0], [3.0, 2.0, 0.0])
-    np.float64(1.0)
+    array(1.)
     """
     if period is not None:
         raise UnsupportedError("interp: period= is not supported: repeat the points instead")

@@ -117,7 +117,16 @@ def take_along_axis(xp: Any, x: Any, indices: Any, /, axis: int | None = -1) -> 
     """
     if not xp.isdtype(indices.dtype, "integral"):
         raise IndexingError(f"take_along_axis: indices are integers, not {indices.dtype}")
-    return xp.take_along_axis(x, indices, axis)
+    if axis is None:
+        return xp.take_along_axis(xp.reshape(x, (x.size,)), indices, axis=0)
+    at = normal_axis(axis, x.ndim)
+    if x.ndim != indices.ndim:
+        raise ShapeError(f"take_along_axis: {x.ndim} axes, but indices with {indices.ndim}")
+    wide = np.broadcast_shapes(
+        (*x.shape[:at], 1, *x.shape[at + 1 :]), (*indices.shape[:at], 1, *indices.shape[at + 1 :])
+    )
+    x, indices = (xp.broadcast_to(v, wide[:at] + v.shape[at : at + 1] + wide[at + 1 :]) for v in (x, indices))
+    return xp.take_along_axis(x, indices, axis=axis)
 
 
 @primitive(symbol="scatter", latex=r"\operatorname{{add\_along\_axis}}({0}, {1})")

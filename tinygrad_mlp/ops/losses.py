@@ -372,7 +372,7 @@ def kl_div(prediction: Any, target: Any, *, log_target: bool = False, reduction:
     """
     if reduction != "batchmean":
         check_reduction(reduction)
-    x, t = _same_shape("kl_div", prediction, target)
+    x, t = _same_shape("kl_div", as_array(prediction), target)
     losses = multiply(exp(t), t - x) if log_target else _times_log(t, t) - t * x
     if reduction != "batchmean":
         return reduce(losses, reduction)

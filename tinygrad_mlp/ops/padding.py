@@ -56,35 +56,40 @@ def pad(
         "stat_length": stat_length,
         "reflect_type": reflect_type,
     }
-    if mode not in OPTIONS:
-        raise UnsupportedError(f"pad: mode={mode!r}: choose one of {', '.join(OPTIONS)}")
-    for name, value in given.items():
-        if value is not None and name != OPTIONS[mode]:
-            raise UnsupportedError(f"pad: mode {mode!r} takes no {name}")
+    given = {name: value for name, value in given.items() if value is not None}
     widths = _widths(pad_width, tuple(x.shape))
+    _check_mode(mode, given, widths, tuple(x.shape))
     if not widths:
         return astype(x, dtype=x.dtype)
     if mode == "constant" or mode == "empty":
-        return _filled(x, widths, 0 if constant_values is None else constant_values)
-    if reflect_type not in (None, "even", "odd"):
-        raise UnsupportedError(f"pad: reflect_type={reflect_type!r}: choose 'even' or 'odd'")
-    for axis, (width, n) in enumerate(zip(widths, x.shape, strict=True)):
-        if n == 0 and any(width):
-            raise ShapeError(f"pad: axis {axis} is empty, and mode {mode!r} has nothing to extend it by")
+        return _filled(x, widths, given.get("constant_values", 0))
     computed = mode not in ("edge", "wrap") and not (OPTIONS[mode] == "reflect_type" and reflect_type != "odd")
     if computed and x.dtype.kind != "f":  # rounded as NumPy does; integers have no gradient
-        options = {
-            k: v if k == "reflect_type" else numbers("pad needs numbers", v) for k, v in given.items() if v is not None
-        }
-        y = numpys("pad", np.pad, numbers("pad needs numbers", x), widths, mode, **options)
+        plain = {k: v if k == "reflect_type" else numbers("pad needs numbers", v) for k, v in given.items()}
+        y = numpys("pad", np.pad, numbers("pad needs numbers", x), widths, mode, **plain)
         return wrap(y) if type(x) in NODES else y
     if computed:
         for axis in range(len(x.shape)):
             if any(widths[axis]):
-                x = _RULES[mode](x, axis, widths, given[OPTIONS[mode]], mode)
+                x = _RULES[mode](x, axis, widths, given.get(OPTIONS[mode]), mode)
         return x
     places = numpys("pad", np.pad, np.arange(x.size).reshape(tuple(x.shape)), widths, mode)
     return getitem(reshape(x, shape=(x.size,)), index=places)
+
+
+def _check_mode(mode: str, given: dict[str, Any], widths: list[tuple[int, int]], shape: tuple[int, ...]) -> None:
+    """Raise unless there is such a mode, which takes the arguments given and has something to pad with."""
+    if mode not in OPTIONS:
+        raise UnsupportedError(f"pad: mode={mode!r}: choose one of {', '.join(OPTIONS)}")
+    for name in given:
+        if name != OPTIONS[mode]:
+            raise UnsupportedError(f"pad: mode {mode!r} takes no {name}")
+    reflect_type = given.get("reflect_type", "even")
+    if reflect_type not in ("even", "odd"):
+        raise UnsupportedError(f"pad: reflect_type={reflect_type!r}: choose 'even' or 'odd'")
+    for axis, (width, n) in enumerate(zip(widths, shape, strict=True)):
+        if n == 0 and any(width) and mode not in ("constant", "empty"):
+            raise ShapeError(f"pad: axis {axis} is empty, and mode {mode!r} has nothing to extend it by")
 
 
 def _widths(pad_width: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
