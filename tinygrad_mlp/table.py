@@ -324,7 +324,7 @@ class VariadicOp(Op):
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute on the sequence that is the first argument, and record as any op."""
-        first = next(iter(args), None)  # of an array, its slices along the first axis
+        first: Any = next(iter(args), None)  # of an array, its slices along the first axis
         if not isinstance(first, Sequence) and not getattr(first, "shape", ()):
             raise DTypeError(f"{self.name}: takes a list or tuple of arrays first")
         return Op.__call__(self, *first, **self._named(args[1:], params))

@@ -91,7 +91,12 @@ def softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
-defvjp(softmax, lambda g, y, _x, axis=-1: y * (g - sum(g * y, axis=axis, keepdims=True)))
+def _axis(axis: int, x: Any) -> int | None:
+    """Return the axis; None, which is none, for a number without axes."""
+    return axis if x.shape else None
+
+
+defvjp(softmax, lambda g, y, _x, axis=-1: y * (g - sum(g * y, axis=_axis(axis, _x), keepdims=True)))
 
 
 @primitive(symbol="log_softmax", latex=r"\log\operatorname{{softmax}}({0})", analytic=True)
@@ -105,7 +110,7 @@ def log_softmax(xp: Any, x: Any, /, axis: int = -1) -> Any:
 
 defvjp(
     log_softmax,
-    lambda g, y, _x, axis=-1: g - exp(y) * spread(sum(g, axis=axis), y.shape, axis),
+    lambda g, y, _x, axis=-1: g - exp(y) * spread(sum(g, axis=_axis(axis, _x)), y.shape, _axis(axis, _x)),
 )
 
 
@@ -219,7 +224,9 @@ defvjp(elu, lambda g, _y, x, alpha=1.0: where(x > 0, g, g * (alpha * exp(_below(
 
 @primitive(symbol="celu", latex=r"\max(0, {0}) + {alpha} (e^{{\min(0, {0}) / {alpha}}} - 1)", elementwise=True)
 def celu(xp: Any, x: Any, /, alpha: float = 1.0) -> Any:
-    """Return ``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``."""
+    """Return ``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``; alpha is not 0."""
+    if alpha == 0:
+        raise UnsupportedError("celu: alpha is 0, by which x is divided")
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0) / alpha))
 
 

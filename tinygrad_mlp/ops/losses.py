@@ -33,7 +33,7 @@ from tinygrad_mlp.ops.elementwise import (
     where,
 )
 from tinygrad_mlp.ops.indexing import getitem, one_hot, take_along_axis
-from tinygrad_mlp.ops.normalizing import vector_norm
+from tinygrad_mlp.ops.norms import vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum
 from tinygrad_mlp.ops.shaping import as_array, astype, expand_dims, normal_axis
 from tinygrad_mlp.table import NUMBERS, defvjps, primitive
@@ -572,7 +572,7 @@ def triplet_margin_loss(
     normal_axis(-1, len(anchor.shape))
 
     def distance(a: Any, b: Any) -> Any:
-        return sum(vector_norm(add(subtract(a, b), eps), p, -1), axis=-1)
+        return vector_norm(add(subtract(a, b), eps), axis=-1, ord=p)
 
     far = distance(anchor, negatives)
     if swap:

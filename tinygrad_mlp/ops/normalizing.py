@@ -6,16 +6,21 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.ops.arranging import broadcast_arrays
 from tinygrad_mlp.ops.comparison import maximum
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, square
 from tinygrad_mlp.ops.norms import euclidean_norm, vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum, var
-from tinygrad_mlp.ops.shaping import as_array, broadcast_to
+from tinygrad_mlp.ops.shaping import as_array, as_tuple, normal_axis, reshape
 from tinygrad_mlp.ops.special import rsqrt
 
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
     """Return ``x`` divided by its p-norm along ``axis``, or by ``eps`` where the norm is smaller; as PyTorch's."""
+    x = as_array(x)
+    if not x.shape:
+        return reshape(normalize(reshape(x, shape=(1,)), p, axis, eps), shape=())
+    axis = normal_axis(axis, len(x.shape))
     return divide(x, maximum(vector_norm(x, axis=axis, keepdims=True, ord=p), eps))
 
 
@@ -30,7 +35,8 @@ def layer_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, bias
 
     Source: J. Ba, J. Kiros, G. Hinton, *Layer normalization*, 2016.
     """
-    axes = _last_axes("layer_norm", x, normalized_shape)
+    x = as_array(x)
+    axes = _last_axes("layer_norm", x, normalized_shape, weight, bias)
     y = multiply(x - mean(x, axis=axes, keepdims=True), rsqrt(add(var(x, axis=axes, keepdims=True), eps)))
     return _affine(y, weight, bias)
 
@@ -46,20 +52,19 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
 
     Source: B. Zhang, R. Sennrich, *Root mean square layer normalization*, NeurIPS 2019.
     """
-    axes = _last_axes("rms_norm", x, normalized_shape)
+    x = as_array(x)
+    axes = _last_axes("rms_norm", x, normalized_shape, weight)
     if eps is None:
-        eps = float(np.finfo(x.dtype).eps)
+        eps = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps)
     return _affine(multiply(x, rsqrt(add(mean(square(x), axis=axes, keepdims=True), eps))), weight, None)
 
 
 def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``."""
-    a, b = as_array(a), as_array(b)
-    try:
-        shape = np.broadcast_shapes(tuple(a.shape), tuple(b.shape))
-    except ValueError:
-        raise ShapeError(f"cosine_similarity: shapes {tuple(a.shape)} and {tuple(b.shape)} do not broadcast") from None
-    a, b = broadcast_to(a, shape=shape), broadcast_to(b, shape=shape)  # the axis is one of both together
+    a, b = broadcast_arrays(a, b)
+    if not a.shape:
+        return sum(cosine_similarity(reshape(a, shape=(1,)), reshape(b, shape=(1,)), axis, eps))
+    axis = normal_axis(axis, len(a.shape))
     norms = [maximum(euclidean_norm(x, axis=axis, keepdims=True), eps) for x in (a, b)]
     return sum(multiply(divide(a, norms[0]), divide(b, norms[1])), axis=axis)
 
@@ -69,10 +74,13 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y if bias is None else add(y, bias)
 
 
-def _last_axes(name: str, x: Any, normalized_shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the last axes of ``x``, which must have the lengths given."""
-    shape = tuple(as_array(x).shape)
-    lengths = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+def _last_axes(name: str, x: Any, normalized_shape: Sequence[int], *scales: Any) -> tuple[int, ...]:
+    """Return the last axes of ``x``, which must have the lengths given, and so must the scales."""
+    shape = tuple(x.shape)
+    lengths = as_tuple(normalized_shape)
     if not lengths or shape[-len(lengths) :] != lengths:
         raise ShapeError(f"{name}: the last axes of shape {shape} are not {lengths}")
+    for scale in scales:
+        if scale is not None and tuple(as_array(scale).shape) != lengths:
+            raise ShapeError(f"{name}: a weight or bias of shape {tuple(as_array(scale).shape)} for axes {lengths}")
     return tuple(range(len(shape) - len(lengths), len(shape)))
