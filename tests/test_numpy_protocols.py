@@ -135,8 +135,11 @@ def test_a_function_records_or_keeps_out_of_gradients_or_refuses_by_name(f):
     assert any(f.__name__ in text or "converting a" in text for text in told), told
 
 
-# Of the shape of a node and not of its values; and the grids of the other arguments.
-LIKE = (np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.meshgrid)
+# Of the shape of a node and not of its values; what becomes of the other arguments; a node that is a condition.
+LIKE = (
+    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.meshgrid, np.atleast_1d, np.atleast_2d, np.atleast_3d,
+    np.broadcast_arrays, np.extract,
+)  # fmt: skip
 
 
 def test_what_is_filled_with_a_node_is_refused():
