@@ -66,6 +66,7 @@ POINT_TESTS = ("kinks", "special_points", "oracles", "scalars", "units", "hand_f
 ENGINE_TESTS = (
     *("backward", "graph", "gradients", "mutation", "copies", "constants", "algebra", "arrays", "scalars"),
     *("neurons", "state_machine", "transforms", "nested_transforms", "backward_errors", "tensors", "optim"),
+    *("dtypes", "ops"),
 )
 
 # ---------------------------------------------------------------------------------------------- what is done to a rule
@@ -272,9 +273,9 @@ def try_row(name):
 # ---------------------------------------------------------------------------------------------------------- the engine
 
 ENGINE = [  # a function, a piece of it, and what stands there instead
-    (backward._accumulate, "found[node] + g if node in found else g", "g"),
+    (backward._accumulate, "found[x] + c if x in found else c", "c"),
     (backward._accumulate_sorted, "grads[x] + c if x in grads else c", "c"),
-    (backward._accumulate, "x.op is not None or x in ends", "x.op is not None"),
+    (backward._accumulate, "if x is not computed:", "if True:"),
     (backward._fit, "c = sum_to(c, shape=shape)", "c = c[(0,) * (c.ndim - len(shape))]"),
     (backward._fit, "np.asarray(c, d.dtype)", "np.asarray(c)"),
     (backward.backward, "if g.base is not None or getrefcount(g) > UNSHARED:", "if False:"),

@@ -81,7 +81,7 @@ def _accumulate(
         computed = None
         edges = contributions(node, g, create_graph)
         for x, c in edges:
-            if x.op is not None or x in ends:
+            if x.op is not None:
                 if computed is not None:
                     _accumulate_sorted(node, edges, found, ends, keep, create_graph)
                     return
@@ -92,7 +92,7 @@ def _accumulate(
         if computed is None:
             return
         node = computed
-    found[node] = found[node] + g if node in found else g
+    found[node] = g
 
 
 def _accumulate_sorted(
