@@ -85,3 +85,17 @@ def test_errors_say_what_is_wrong(f, kind, message):
         f(tg.Tensor(X))
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, TinygradError | TypeError)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda: tg.sum(None), lambda: tg.exp(None), lambda: tg.concatenate([None]), lambda: tg.where(True, None, 1.0),
+        lambda: tg.where(np.array([True]), np.array([1.0]), None), lambda: tg.maximum(np.ones(3), None),
+        lambda: tg.stack([np.ones(2), None]), lambda: tg.cross_entropy(None, [1]), lambda: tg.squared_error(1.0, None),
+        lambda: tg.einsum("i->", None), lambda: tg.add(tg.Value(1.0), None),
+    ],
+)  # fmt: skip
+def test_nothing_is_no_operand(f):
+    with pytest.raises(DTypeError, match="None"):
+        f()

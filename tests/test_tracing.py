@@ -127,3 +127,9 @@ def test_shapes_may_be_read_while_tracing():
         assert np.shape(x) == (2, 3)
         assert np.ndim(x) == 2
         assert repr(x)
+
+
+def test_a_traced_index_is_refused_rather_than_baked_in():
+    x, i = tg.Tensor([1.0, 2.0, 3.0]), tg.Tensor([0, 2])
+    with recording(EVERYTHING), pytest.raises(TracingError, match=r"an index is needed while .*test_tracing\.py:\d+"):
+        x[i]

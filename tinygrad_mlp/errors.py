@@ -35,8 +35,8 @@ class DTypeError(TinygradError, TypeError):
     """A dtype, or a Python type, that the operation cannot take."""
 
 
-class UnsupportedError(TinygradError, TypeError, NotImplementedError):
-    """A NumPy function or argument that the library does not record; the message names it."""
+class UnsupportedError(TinygradError, TypeError, ValueError, NotImplementedError):
+    """A NumPy function, an argument, or a choice among values that the library does not have; the message names it."""
 
 
 class GradientError(TinygradError, RuntimeError):
@@ -73,3 +73,14 @@ class MissingDependencyError(TinygradError, ImportError):
 
 class LayoutError(TinygradError, RuntimeError):
     """A picture cannot be laid out: no layout engine, too many nodes, or out of time."""
+
+
+def own_kind(error: Exception) -> type[TinygradError]:
+    """Return which of the errors above says what an error of Python's or NumPy's says about operands."""
+    if isinstance(error, np.exceptions.AxisError):
+        return AxisError
+    if isinstance(error, IndexError):
+        return IndexingError
+    if isinstance(error, np.linalg.LinAlgError):
+        return MatrixError
+    return ShapeError if isinstance(error, ValueError) else DTypeError

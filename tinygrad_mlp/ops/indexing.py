@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import (
-    AxisError,
     DTypeError,
     IndexingError,
     ShapeError,
     TinygradError,
     TracingError,
     UnsupportedError,
+    own_kind,
 )
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
 from tinygrad_mlp.ops.elementwise import add, where
@@ -28,6 +28,7 @@ def plain_index(index: Any) -> Any:
 
     Raises:
         IndexingError: A part is a float, or of a kind that cannot index.
+        TracingError: A part is a node of a function that is being traced, whose numbers are not known.
     """
     if type(index) is tuple:
         return tuple(_plain_part(part) for part in index)
@@ -39,7 +40,7 @@ def _plain_part(part: Any) -> Any:
     if kind in (int, slice) or part is None or part is Ellipsis:
         return part
     if kind in NODES:
-        part = part._data
+        part = numbers("an index is needed", part)
     if isinstance(part, np.bool_ | bool | np.integer):
         return part
     try:
@@ -380,17 +381,10 @@ def numpys(name: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Return what a function of NumPy gives; it moves places, and what it refuses is refused here by ``name``."""
     try:
         return f(*args, **kwargs)
+    except TinygradError:
+        raise
     except (ValueError, TypeError, IndexError) as error:
-        kind: type[Exception] = DTypeError
-        if isinstance(error, TinygradError):
-            raise
-        if isinstance(error, np.exceptions.AxisError):
-            kind = AxisError
-        elif isinstance(error, IndexError):
-            kind = IndexingError
-        elif isinstance(error, ValueError):
-            kind = ShapeError
-        raise kind(f"{name}: {error}") from None
+        raise own_kind(error)(f"{name}: {error}") from None
 
 
 def rearranged(x: Any, values: Any, places: Callable[[Any, Any], Any]) -> Any:

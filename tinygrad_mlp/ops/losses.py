@@ -267,6 +267,8 @@ def _times_log(weight: Any, p: Any) -> Any:
 
 def _as_arrays(prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return both with a shape: lists become arrays."""
+    if prediction is None or target is None:
+        raise DTypeError("a loss of None: give the prediction and the target")
     return (
         prediction if type(prediction) in NODES else as_payload(prediction),
         target if type(target) in NODES else as_payload(target),
@@ -607,7 +609,7 @@ def multi_margin_loss(
 
 def _same_shape(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return both as something with a shape; a loss never broadcasts, since that hides a wrong shape."""
-    if type(prediction) in NODES or type(target) in NODES or not isinstance(prediction, float | int):
+    if not (isinstance(prediction, float | int) and isinstance(target, float | int)):
         prediction, target = _as_arrays(prediction, target)
     shapes = [tuple(getattr(x, "shape", ())) for x in (prediction, target)]
     if shapes[0] != shapes[1]:

@@ -110,9 +110,9 @@ ON_SHAPES = frozenset({
 })  # fmt: skip
 
 ON_VALUES = frozenset({
-    np.allclose, np.argwhere, np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.bincount,
-    np.digitize, np.flatnonzero, np.isclose, np.iscomplex, np.isin, np.isreal, np.lexsort,
-    np.linalg.matrix_rank, np.may_share_memory, np.nanargmax, np.nanargmin, np.nonzero, np.searchsorted,
+    np.allclose, np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.bincount,
+    np.digitize, np.isclose, np.iscomplex, np.isin, np.isreal, np.lexsort,
+    np.linalg.matrix_rank, np.may_share_memory, np.nanargmax, np.nanargmin, np.searchsorted,
     np.shares_memory, np.unravel_index,
 })  # fmt: skip
 

@@ -1,40 +1,15 @@
-r"""The op table: every operation once, with its forward rule, its derivatives, and what pictures and formulas call it.
-
-An op is a forward rule and, per operand, a vjp::
-
-    @primitive(symbol="log", latex=r"\log {0}", elementwise=True, domain=(0.1, 4.0))
-    def log(xp, x):
-        return xp.log(x)
-
-    defvjp(log, lambda g, y, x: divide(g, x))
-
-``xp`` is the namespace of the operands (``arrays.py``). Operands stand before a ``/``, or have no default; what follows
-is a parameter. A forward rule may branch on shapes and dtypes, never on values.
-
-A vjp gets the cotangent ``g`` of the output, the output ``y``, and the operands; it is written with ops and operators,
-so that it runs on arrays and on nodes alike. **A rule names an operand whose values it does not read with a leading
-underscore** (its shape and dtype may be read): such an operand may be overwritten before ``backward()``, and such a
-constant is not copied.
-"""
+"""An operation: what a call of it computes, and what it records."""
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from types import NoneType
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import NUMPY, as_payload, freeze, is_floating, namespace
-from tinygrad_mlp.errors import (
-    AxisError,
-    DTypeError,
-    GradientError,
-    IndexingError,
-    MatrixError,
-    ShapeError,
-    TinygradError,
-    UnsupportedError,
-)
+from tinygrad_mlp.errors import DTypeError, TinygradError, UnsupportedError, own_kind
 from tinygrad_mlp.graph import (
     EVERYTHING,
     GRADIENTS,
@@ -50,16 +25,19 @@ from tinygrad_mlp.graph import (
     wrap,
 )
 
+from .signature import MISSING, VARIADIC, Rule, signature_of
+
 OPS: dict[str, "Op"] = {}
 ndarray = np.ndarray
 REAL = "fiub"  # kinds of dtype that can be computed with
 COMMON = frozenset((ndarray, float, int))
-MISSING: Any = object()
-VARARGS = 4  # inspect.CO_VARARGS, without the 5 ms that importing inspect takes
-NUMBERS = frozenset((float, int, bool, NoneType))
-PLAIN = NUMBERS | {str, slice}
-VARIADIC: tuple[tuple[str, Any], ...] = (("arrays", None),)  # the operands of an op that takes a sequence
-Rule = Callable[..., Any]
+NUMBERS = frozenset((float, int, bool))
+PLAIN = NUMBERS | {str, slice, NoneType}
+
+
+def op_named(name: str) -> "Op":
+    """Return the op, for pickle and copy."""
+    return OPS[name]
 
 
 class Op:
@@ -129,7 +107,7 @@ class Op:
         self.defined = defined
         self.kinks = kinks
         self.explain = explain
-        self.operands, self.param_names, self.positional = _signature(forward)
+        self.operands, self.param_names, self.positional = signature_of(forward)
         self.arity = None if self.operands is VARIADIC else len(self.operands)
         self.reads: tuple[tuple[bool, ...], ...] = ((True,) * (self.arity or 1),) * (self.arity or 1)
 
@@ -137,7 +115,7 @@ class Op:
         return f"<op {self.name}>"
 
     def __reduce__(self) -> Any:
-        return _op_named, (self.name,)
+        return op_named, (self.name,)
 
     @property
     def __signature__(self) -> Any:
@@ -177,8 +155,7 @@ class Op:
             return self.options[name](*inputs, **params)
         values: list[Any] = []
         constants: list[int] = []
-        tracked = arrays = False
-        common = True
+        tracked, arrays, common = False, False, True
         for x in inputs:
             if type(x) in NODES:
                 if x.requires_grad:
@@ -254,6 +231,11 @@ class Op:
 
     def _prepare(self, values: list[Any], found: bool) -> Any:
         """Return the namespace, after giving ``values`` the forms that the forward rule takes."""
+        if NoneType in map(type, values):
+            given = zip(values, self.operands if self.arity is not None else cycle(VARIADIC), strict=False)
+            for v, (name, default) in given:
+                if v is None and default is MISSING:
+                    raise DTypeError(f"{self.name}: operand {name!r} is None: give numbers")
         if found and not any(type(v) is ndarray for v in values):
             for i, v in enumerate(values):  # a Value stays a Value
                 if isinstance(v, np.generic):
@@ -262,7 +244,7 @@ class Op:
         if not self.scalars and xp in (scalars, NUMPY):
             floating = next((v.dtype for v in values if type(v) is ndarray and v.dtype.kind == "f"), None)
             for i, v in enumerate(values):
-                if v is not None and type(v) in NUMBERS:
+                if type(v) in NUMBERS:
                     values[i] = np.asarray(v, floating if type(v) is float else None)  # a number never widens
             xp = NUMPY
         return xp
@@ -307,16 +289,7 @@ class Op:
                 text = f"{self.name}: shapes {' and '.join(map(str, shapes))} do not broadcast"
             else:
                 text = f"{self.name} of {', '.join(map(str, shapes)) or 'numbers'}: {error}"
-        kind: type[Exception] = DTypeError
-        if isinstance(error, np.exceptions.AxisError):
-            kind = AxisError
-        elif isinstance(error, IndexError):
-            kind = IndexingError
-        elif about_values:
-            kind = MatrixError
-        elif isinstance(error, ValueError):
-            kind = ShapeError
-        return kind(text)
+        return own_kind(error)(text)
 
 
 class VariadicOp(Op):
@@ -435,120 +408,3 @@ def _held(value: Any) -> Any:
     if kind in NODES:
         value = value._data
     return value.copy() if type(value) is ndarray else value
-
-
-def _signature(forward: Rule) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the operands of a forward rule with their defaults, its params, and the params that may go by position."""
-    code = getattr(forward, "__code__", None)
-    if code is None or code.co_varnames[: min(1, code.co_argcount)] != ("xp",):
-        raise TinygradError(
-            f"{forward!r}: a forward rule is a function that takes the namespace first, and calls it xp"
-        )
-    names = code.co_varnames
-    by_position = names[1 : code.co_argcount]
-    by_keyword = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    given = forward.__defaults__ or ()
-    defaults = dict(zip(by_position[len(by_position) - len(given) :], given, strict=True))
-    if code.co_flags & VARARGS:
-        return VARIADIC, by_position + by_keyword, by_position + by_keyword
-    if code.co_posonlyargcount:
-        operands = by_position[: code.co_posonlyargcount - 1]
-    else:
-        operands = tuple(name for name in by_position if name not in defaults)
-    params = tuple(name for name in by_position if name not in operands)
-    return tuple((name, defaults.get(name, MISSING)) for name in operands), params + by_keyword, params
-
-
-def _op_named(name: str) -> Op:
-    """Return the op, for pickle and copy."""
-    return OPS[name]
-
-
-@overload
-def primitive(forward: Rule) -> Op: ...
-@overload
-def primitive(**properties: Any) -> Callable[[Rule], Op]: ...
-def primitive(forward: Rule | None = None, **properties: Any) -> Any:
-    """Return the op whose forward rule is decorated, and enter it in the table.
-
-    Args:
-        forward: ``forward(xp, *operands, **params)``.
-        **properties: symbol, latex, elementwise, linear, scalars, saves, view, random, differentiable, analytic,
-            domain, defined, kinks, explain; see ``Op``.
-
-    >>> @primitive(symbol="³", elementwise=True)
-    ... def cube(xp, x):
-    ...     return x * x * x
-    >>> defvjp(cube, lambda g, y, x: 3 * g * x * x)
-    >>> cube(2.0)
-    8.0
-
-    Raises:
-        TinygradError: The rule does not take ``xp`` first, or an op of another module has the name.
-    """
-    if forward is None:
-        return lambda rule: primitive(rule, **properties)
-    operands, params, _ = _signature(forward)
-    required = all(default is MISSING for _, default in operands)
-    kind = Op
-    if operands is VARIADIC:
-        kind = VariadicOp
-    elif len(operands) == 1 and required:
-        kind = UnaryOp
-    elif len(operands) == 2 and required and not params and not properties.get("saves"):
-        kind = BinaryOp
-    op = kind(forward, **properties)
-    if op.name in OPS and OPS[op.name].__module__ != op.__module__:
-        raise TinygradError(f"primitive: the table has an op {op.name!r} already: choose another name")
-    OPS[op.name] = op
-    return op
-
-
-def _reads(rule: Rule | None, skip: int, arity: int) -> tuple[bool, ...]:
-    """Return which operands a rule reads: those that it does not name with a leading underscore."""
-    code = getattr(rule, "__code__", None)
-    if code is None:
-        return (rule is not None,) * arity
-    skip += hasattr(rule, "__self__")
-    names = list(code.co_varnames[skip : code.co_argcount])
-    if code.co_flags & VARARGS:
-        names += [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]] * arity
-    if len(names) < arity:
-        raise GradientError(
-            f"{code.co_name}: a vjp takes the operands too, and here are names for {len(names)} of {arity}"
-        )
-    return tuple(not names[i].startswith("_") for i in range(arity))
-
-
-def defvjp(op: Op, *rules: Rule | None) -> None:
-    """Register the vjp of each operand: ``rule(g, y, *operands, **params)``; None where there is no derivative.
-
-    An operand whose values the rule does not read is named with a leading underscore in the rule.
-    """
-    if len(rules) != op.arity:
-        raise GradientError(f"defvjp: {op.name} has {op.arity} operands, and {len(rules)} rules were given")
-    op.vjps = rules
-    op.reads = tuple(_reads(rule, 2, len(rules)) for rule in rules)
-
-
-def defvjps(op: Op, rule: Rule) -> None:
-    """Register one rule for all operands: ``rule(wanted, g, y, *operands, saved, **params)`` returns their gradients.
-
-    ``wanted`` says for each operand whether it needs one; ``saved`` is what the forward rule saved, or None where the
-    gradient is itself recorded, and then the rule recomputes it through ops.
-    """
-    op.joint_vjp = rule
-    op.reads = (_reads(rule, 3, op.arity or 1),) * (op.arity or 1)
-
-
-def defvjp_argnum(op: Op, rule: Rule) -> None:
-    """Register the vjp of an op that takes a sequence: ``rule(argnum, g, y, *operands, **params)``."""
-    op.argnum_vjp = rule
-    op.reads = (_reads(rule, 3, 1),)
-
-
-def defjvp(op: Op, *rules: Rule | None) -> None:
-    """Register the jvp of each operand, ``rule(t, y, *operands, **params)``; by default it is derived from the vjp."""
-    if len(rules) != op.arity:
-        raise GradientError(f"defjvp: {op.name} has {op.arity} operands, and {len(rules)} rules were given")
-    op.jvps = rules
