@@ -56,6 +56,8 @@ def test_values_are_numpys_for_every_shape_dtype_and_axis(name, data):
     if isinstance(expected, Exception):
         assert isinstance(ours, AxisError), ours
         return
+    if name == "logcumsumexp" and axis is not None:  # PyTorch's, which gives a number for a number
+        expected = expected.reshape(x.shape)
     assert (ours.shape, ours.dtype) == (expected.shape, expected.dtype)
     assert np.allclose(ours, expected, rtol=1e-5 if x.dtype == np.float32 else 1e-12, equal_nan=True)
 

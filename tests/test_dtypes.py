@@ -66,6 +66,11 @@ def test_every_row_keeps_half_and_extended_precision(op, dtype, data):
         return
     floats = tuple(x.astype(dtype) if x is not None and x.dtype.kind == "f" else x for x in sample.operands)
     sample = sample._replace(operands=floats)
+    if op.__module__.endswith("matrices"):
+        assume(floats[0].size)
+        with pytest.raises(DTypeError, match=f"{op.name} of .* unsupported in linalg"):  # NumPy's LAPACK has no such
+            call(op, floats, sample.params)
+        return
     plain = np.asarray(call(op, floats, sample.params))
     assert (
         plain.dtype.kind != "f" or plain.dtype == dtype or not any(x is not None and x.dtype == dtype for x in floats)

@@ -354,7 +354,7 @@ def test_gather_and_scatter_add_are_pytorchs(data):
             continue
         y = ours(*mine)
         assert np.allclose(y.data, expected.detach().numpy())
-        if not index.size:
+        if not index.size or index.shape != src.shape:
             continue  # PyTorch's own backward fails on some of these
         u = np.random.default_rng(4).normal(size=y.shape)
         y.backward(u)

@@ -76,7 +76,7 @@ def test_a_softmax_takes_numbers_and_nothing(name, shape):
 @pytest.mark.parametrize(
     ("f", "words"),
     [
-        (lambda x: tg.hardtanh(x, 2.0, 1.0), "hardtanh: min_val 2.0 is larger"),
+        (lambda x: tg.hardtanh(x, 2.0, 1.0), "hardtanh: min_val 2.0 is greater"),
         (lambda x: tg.celu(x, 0.0), "celu: alpha is 0"),
         (lambda x: tg.layer_norm(x, (3,), np.ones(2)), "layer_norm: a weight or bias of shape"),
         (lambda x: tg.rms_norm(x, (3,), np.ones((2, 3))), "rms_norm: a weight or bias of shape"),

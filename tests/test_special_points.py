@@ -100,7 +100,7 @@ def test_cosine_similarity_broadcasts_before_it_takes_the_norms():
     both = [np.broadcast_to(x, (2, 2, 2)) for x in (a, b)]
     expected = (both[0] * both[1]).sum(1) / (np.linalg.norm(both[0], axis=1) * np.linalg.norm(both[1], axis=1))
     assert np.allclose(tg.cosine_similarity(a, b, axis=1), expected)
-    with pytest.raises(ShapeError, match=r"cosine_similarity: shapes \(2,\) and \(3,\)"):
+    with pytest.raises(ShapeError, match=r"cosine_similarity: .*\(2,\) and .*\(3,\)"):
         tg.cosine_similarity(np.ones(2), np.ones(3), axis=0)
 
 

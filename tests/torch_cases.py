@@ -434,11 +434,19 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
         "a negative width crops in PyTorch and is an error in NumPy",
         lambda x, widths, *_, **__: min(widths) < 0,
     ),
-    **dict.fromkeys(
-        ("aminmax", "logsumexp", "transpose", "nn.functional.cosine_similarity", "nn.functional.normalize"), _NUMBER
+    **dict.fromkeys(("norm", "transpose", "sort", "cumsum", "cumprod", "index_add"), _NUMBER),
+    "nn.functional.pad|circular": (
+        "a negative width crops in PyTorch and is an error in NumPy",
+        lambda x, widths, *_, **__: min(widths) < 0,
     ),
-    **dict.fromkeys(("softmax", "log_softmax", "nn.functional.softmin", "cumsum", "cumprod", "logcumsumexp"), _NUMBER),
-    **dict.fromkeys(("norm", "index_select", "index_add", "gather", "scatter_add", "topk", "sort"), _NUMBER),
+    "cat": (
+        "PyTorch leaves out an empty vector among arrays of more axes, NumPy raises",
+        lambda xs, dim=0: len({x.ndim for x in xs}) > 1,
+    ),
+    "nn.functional.prelu": (
+        "PyTorch's result has the shape of x, also where the weight has more axes",
+        lambda x, weight: not x.shape,
+    ),
 }
 # Operations whose derivative is not compared: why.
 VALUES_ONLY = {"heaviside": "PyTorch has no derivative of it"}

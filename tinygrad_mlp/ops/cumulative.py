@@ -147,17 +147,17 @@ def logcumsumexp(xp: Any, x: Any, /, axis: int | None = None) -> Any:
     >>> logcumsumexp([1000.0, 1000.0])
     array([1000.        , 1000.69314718])
     """
-    x, axis = _line(xp, x, axis)
-    return xp.accumulate("logaddexp", x, axis)
+    line, along = _line(xp, x, axis)
+    y = xp.accumulate("logaddexp", line, along)
+    return y if axis is None else xp.reshape(y, x.shape)  # a number gives one, as in PyTorch
 
 
 def _logcumsumexp_vjp(g: Any, y: Any, x: Any, axis: int | None = None) -> Any:
     """Return ``exp(x[k] - y[k]) r[k]`` with ``r[k] = g[k] + exp(y[k] - y[k+1]) r[k+1]``: no exponent is positive."""
-    along = -1 if axis is None or not x.shape else axis
-    sums, line = moveaxis(y, along, -1), _last(x, axis)
+    sums, line = _last(y, axis), _last(x, axis)
     shift = where(equal(sums, -math.inf), 0.0, sums)  # of nothing but -inf, every weight is 0
     decay = exp(_shifted(sums, -math.inf) - shift)
-    after = _recurrence_terms(moveaxis(g, along, -1), None, decay, None)
+    after = _recurrence_terms(_last(g, axis), None, decay, None)
     return _back(exp(line - shift) * after, x.shape, axis)
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ShapeError
-from tinygrad_mlp.ops.arranging import broadcast_arrays
 from tinygrad_mlp.ops.comparison import maximum
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, square
+from tinygrad_mlp.ops.indexing import numpys
 from tinygrad_mlp.ops.norms import euclidean_norm, vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum, var
-from tinygrad_mlp.ops.shaping import as_array, as_tuple, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import as_array, as_tuple, broadcast_to, normal_axis, reshape
 from tinygrad_mlp.ops.special import rsqrt
 
 
@@ -61,7 +61,9 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
 
 def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``."""
-    a, b = broadcast_arrays(a, b)
+    a, b = as_array(a), as_array(b)
+    shape = numpys("cosine_similarity", np.broadcast_shapes, tuple(a.shape), tuple(b.shape))
+    a, b = broadcast_to(a, shape=shape), broadcast_to(b, shape=shape)  # the axis is one of both together
     if not a.shape:
         return sum(cosine_similarity(reshape(a, shape=(1,)), reshape(b, shape=(1,)), axis, eps))
     axis = normal_axis(axis, len(a.shape))

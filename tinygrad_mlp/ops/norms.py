@@ -97,7 +97,7 @@ def _kept(x: Any, y: Any, *axes: int) -> tuple[int, ...]:
     return tuple(1 if i in axes else next(lengths) for i in range(len(x.shape)))
 
 
-def _two_axes(name: str, axes: Axes, ndim: int) -> tuple[int, ...]:
+def _axes(name: str, axes: Axes, ndim: int) -> tuple[int, ...]:
     """Return axes counted from the front, none named twice."""
     try:
         found = tuple(normal_axis(a, ndim) for a in as_tuple(axes))
@@ -132,7 +132,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     ndim = len(x.shape)
     if axis is None and ord is None:
         return euclidean_norm(x, axis=tuple(range(ndim)), keepdims=keepdims)
-    axes = tuple(range(ndim)) if axis is None else _two_axes("norm", axis, ndim)
+    axes = tuple(range(ndim)) if axis is None else _axes("norm", axis, ndim)
     if len(axes) == 1:
         if ord is not None:
             _check_order(ord)
@@ -146,7 +146,8 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     """Return the norm of vectors along ``axis``, or several axes taken as one (all by default); see ``norm``."""
     x = _floating(x)
     _check_order(ord)
-    axes = tuple(range(len(x.shape))) if axis is None else _two_axes("vector_norm", axis, len(x.shape))
+    ndim = len(x.shape)
+    axes = tuple(range(ndim)) if axis is None or (not ndim and axis in (0, -1)) else _axes("vector_norm", axis, ndim)
     return _p_norm(x, ord, axes, keepdims)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arrays import is_floating
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError, ZeroWeightsError
 from tinygrad_mlp.graph import EVERYTHING, mode
 from tinygrad_mlp.ops import elementwise
@@ -43,6 +44,11 @@ def _tuple(axis: Axis) -> Any:
     return axis if axis is None or isinstance(axis, int) else as_tuple(axis)
 
 
+def _of_number(axis: Axis) -> Axis:
+    """Return the axes of a number without axes: none; NumPy's sums find an axis 0 in it, and so does PyTorch."""
+    return None if axis in (None, 0, -1) else axis
+
+
 # ------------------------------------------------------------------------------------------------------ sums and means
 
 
@@ -74,7 +80,7 @@ def prod(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> An
 @primitive(symbol="mean", latex=r"\operatorname{{mean}}({0})", linear=True, analytic=True)
 def mean(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the mean over ``axis`` (all axes by default)."""
-    return xp.mean(x, axis=_tuple(axis), keepdims=keepdims)
+    return xp.mean(x, axis=_tuple(axis) if x.ndim else _of_number(axis), keepdims=keepdims)
 
 
 defvjp(mean, lambda g, _y, _x, axis=None, **_: spread(divide(g, count(_x.shape, axis)), _x.shape, axis))
@@ -83,7 +89,7 @@ defvjp(mean, lambda g, _y, _x, axis=None, **_: spread(divide(g, count(_x.shape, 
 @primitive(symbol="var", latex=r"\operatorname{{var}}({0})")
 def var(xp: Any, x: Any, /, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return the variance over ``axis``: squared deviations from the mean, divided by n - ``ddof``."""
-    return xp.var(x, axis=_tuple(axis), correction=ddof, keepdims=keepdims)
+    return xp.var(x, axis=_tuple(axis) if x.ndim else _of_number(axis), correction=ddof, keepdims=keepdims)
 
 
 @primitive(symbol="std", latex=r"\operatorname{{std}}({0})", kinks="0 where all elements are equal")
@@ -93,7 +99,7 @@ def std(xp: Any, x: Any, /, axis: Axis = None, *, ddof: float = 0, keepdims: boo
     >>> std([[1.0, 3.0]], axis=1)
     array([1.])
     """
-    return xp.std(x, axis=_tuple(axis), correction=ddof, keepdims=keepdims)
+    return xp.std(x, axis=_tuple(axis) if x.ndim else _of_number(axis), correction=ddof, keepdims=keepdims)
 
 
 def _freedom(shape: Sequence[int], axis: Axis, ddof: float) -> float:
@@ -273,7 +279,7 @@ def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) 
     >>> logsumexp([1000.0, 1000.0])
     array(1000.69314718)
     """
-    axes = _tuple(axis)
+    axes = _tuple(axis) if x.ndim else _of_number(axis)
     top = xp.max(x, axis=axes, keepdims=True) if 0 not in x.shape else xp.sum(x, axis=axes, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     with xp.quiet():  # of nothing but -inf the sum is 0, and its logarithm the right -inf
@@ -389,9 +395,11 @@ def _all(x: Any, *, axis: Axis = None, keepdims: bool = False, where: Any = True
 
 
 def _float_cast(name: str, x: Any, dtype: Any) -> Any:
+    """Return ``x`` in a floating dtype: integers, whose sums might overflow, in float64 unless another is given."""
     if dtype is not None and np.dtype(dtype).kind != "f":
         raise UnsupportedError(f"{name}: dtype={dtype} is not floating; give float32 or float64")
-    return _cast(x, dtype)
+    x = as_array(x)
+    return _cast(x, np.float64 if dtype is None and not is_floating(x) else dtype)
 
 
 def _counted(x: Any, mask: Any, axis: Axis, keepdims: bool) -> tuple[Any, Any]:

@@ -83,7 +83,7 @@ def vjp_formula(op: Op, i: int = 0, operands: Sequence[Any] | None = None, **par
 
     >>> from tinygrad_mlp import arcsin, relu, tanh
     >>> [vjp_formula(op).text for op in (tanh, arcsin, relu)]
-    ['g·(1 − y²)', 'g/√((1 − x)·(1 + x))', 'g if y > 0 else 0']
+    ['g·(1 − y²)', 'g/√(1 − x²)', 'g if y > 0 else 0']
     """
     operands = operands_of(op) if operands is None else tuple(operands)
     value = make(op, operands, params)

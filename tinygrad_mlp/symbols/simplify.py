@@ -307,6 +307,7 @@ RULES: dict[Op, Callable[..., Any]] = {
     ops.square: _square,
     ops.identity: lambda x: x,
     ops.affine: _affine,
+    ops.trigonometry.one_minus_square: lambda x: 1.0 - x * x,
     ops.where: _where,
     ops.logical_and: _and,
     ops.logical_or: _or,

@@ -281,8 +281,8 @@ class Op:
         if unknown:
             known = ", ".join(self.param_names) or "none"
             return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} (it takes: {known})")
-        about_values = isinstance(error, np.linalg.LinAlgError)  # a singular matrix: the shapes do fit
-        text = self.explain(*values, **params) if self.explain is not None and not about_values else ""
+        about_shapes = isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError)
+        text = self.explain(*values, **params) if self.explain is not None and about_shapes else ""
         if not text:
             shapes = [tuple(v.shape) for v in values if hasattr(v, "shape")]
             if self.elementwise and len(set(shapes)) > 1:
