@@ -222,7 +222,7 @@ def test_results_share_no_memory_with_what_the_user_holds():
         assert type(y) is np.ndarray  # raw in, raw out; a view, as NumPy gives
     x = tg.Tensor(a)
     for y in (x.reshape(2, 2), x[1:], x.T, x + 0.0, x.astype(np.float64), x.copy(), x.detach(), tg.relu(x)):
-        assert not np.shares_memory(y.numpy(), x._data)
+        assert not np.shares_memory(y.numpy(), x._payload)
         assert not y.data.flags.writeable
     d = x.detach()
     write_in_place(x, 7.0)

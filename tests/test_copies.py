@@ -44,9 +44,9 @@ def test_a_copied_leaf_is_independent(kind, copied):
 def test_a_copied_tensor_shares_no_memory(requires_grad, copied):
     x = tg.Tensor(np.ones((2, 3), np.float32), requires_grad=requires_grad)
     z = copied(x)
-    assert not np.shares_memory(x._data, z._data)
+    assert not np.shares_memory(x._payload, z._payload)
     assert (z.dtype, z.requires_grad) == (np.float32, requires_grad)
-    z._data[...] = 7.0
+    z._payload[...] = 7.0
     assert x.data[0, 0] == 1.0
 
 
@@ -123,7 +123,7 @@ def test_a_view_in_a_copied_graph_is_guarded(copied):
     x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
     y = (x.T[0] * x.T[0]).sum()
     y2, x2 = copied((y, x))
-    x2._data[...] = 7.0
+    x2._payload[...] = 7.0
     x2.tick = tick()
     with pytest.raises(StaleError):
         y2.backward()
@@ -206,7 +206,7 @@ def test_a_shallow_copy_of_a_leaf_shares_no_memory_and_of_a_result_is_the_result
     z = copy.copy(x)
     assert copy.copy(y) is y
     assert z is not x
-    assert z._data is not x._data or kind is tg.Value
+    assert z._payload is not x._payload or kind is tg.Value
     x.data = 5.0
     assert z.item() == 2.0
 

@@ -22,7 +22,7 @@ def test_a_random_history_gives_the_right_gradient_or_an_error(in_place, steps):
     for step, which in steps:
         node, shadow = made[which % len(made)]
         if step == "write":
-            write_in_place(w, w._data * 0.5 + 0.1) if in_place else w.assign(w.data * 0.5 + 0.1)
+            write_in_place(w, w._payload * 0.5 + 0.1) if in_place else w.assign(w.data * 0.5 + 0.1)
             versions.append(tg.Tensor(w.data))
         elif step == "slice":
             fixed = shadow()[::-1]

@@ -13,7 +13,7 @@ kinds = pytest.mark.parametrize("kind", [tg.Value, tg.Tensor])
 
 def write_in_place(t, values):
     """Change a leaf as an optimizer does: in its own memory, and tell the clock."""
-    t._data[...] = values
+    t._payload[...] = values
     t.tick = tick()
 
 

@@ -73,7 +73,7 @@ def test_a_transform_records_for_itself_in_every_mode(what):
     with recording(what):
         g = tg.grad(lambda x: x**2.0)(3.0)
         assert mode() == what
-    assert (g._data if type(g) in NODES else g) == 6.0
+    assert (g._payload if type(g) in NODES else g) == 6.0
 
 
 @pytest.mark.parametrize(

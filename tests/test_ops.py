@@ -123,7 +123,7 @@ def test_gradients_have_the_shape_and_dtype_of_their_operand_and_memory_of_their
     seed = np.ones(y.shape)
     y.backward(seed)
     tensors = [x for x in operands if type(x) in NODES]
-    arrays = [seed, y._data, *(x._data for x in tensors), *(x for x in operands if isinstance(x, np.ndarray))]
+    arrays = [seed, y._payload, *(x._payload for x in tensors), *(x for x in operands if isinstance(x, np.ndarray))]
     for x in tensors:
         assert type(x.grad) is np.ndarray
         assert (x.grad.shape, x.grad.dtype) == (x.shape, x.dtype)
@@ -187,13 +187,13 @@ def test_rules_read_no_more_than_they_say(op, data):
     for i, x in enumerate(operands):
         if type(x) in NODES:
             if not op.is_read(i, y.inputs):
-                x._data[...] = np.nan
+                x._payload[...] = np.nan
         elif x is not None and x.dtype.kind == "f":
             x[...] = np.nan  # the caller's own array: copied where it is read
         elif x is not None:
             x[...] = 0
     if not reads_output(op, wrt):
-        y._data = np.full_like(y._data, np.nan)
+        y._payload = np.full_like(y._payload, np.nan)
     for i, g in zip(wrt, expected, strict=True):
         assert np.array_equal(cotangents(y, u)[operands[i]], g), i
 

@@ -106,8 +106,8 @@ def test_a_value_with_an_extended_scalar_stays_a_value():
 
 def test_subclasses_of_arrays_are_not_kept():
     masked = np.ma.array([1.0, 2.0])
-    assert type(tg.Tensor(masked)._data) is np.ndarray
-    assert type(tg.Tensor(tg.Tensor(X).data)._data) is np.ndarray
+    assert type(tg.Tensor(masked)._payload) is np.ndarray
+    assert type(tg.Tensor(tg.Tensor(X).data)._payload) is np.ndarray
     y = tg.Tensor(X).data * tg.Tensor(X)
     assert type(y) is tg.Tensor
 

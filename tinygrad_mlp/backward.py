@@ -76,7 +76,7 @@ def _accumulate(
     sorting.
     """
     while node.op is not None and node not in ends:
-        if keep or type(node._data) is float:
+        if keep or type(node._payload) is float:
             found[node] = g
         computed = None
         edges = contributions(node, g, create_graph)
@@ -111,7 +111,7 @@ def _accumulate_sorted(
             if node.op is None or node in ends:
                 found[node] = found[node] + g if node in found else g
                 continue
-            if keep or type(node._data) is float:
+            if keep or type(node._payload) is float:
                 found[node] = g
             edges = contributions(node, g, create_graph)
         for x, c in edges:
@@ -123,14 +123,14 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
     op, inputs, params = node.op, node.inputs, node.meta or NO_PARAMS
     if node.tick != clock[0]:
         check_fresh(node)
-    y = node if create_graph else node._data
+    y = node if create_graph else node._payload
     values: list[Any] = []
     wanted: list[bool] = []
     for x in inputs:
         if type(x) in NODES:
             wanted.append(x.requires_grad)
             if not create_graph:
-                x = x._data
+                x = x._payload
                 if type(x) is float and not op.scalars:
                     x = np.asarray(x)
         else:
@@ -153,9 +153,9 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
             c = op.vjps[i](g, y, *values, **params)
         else:
             raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
-        d = x._data
+        d = x._payload
         if type(c) is not ndarray or type(d) is not ndarray or c.shape != d.shape or c.dtype is not d.dtype:
-            c = _fit(op, c if create_graph or type(c) not in NODES else c._data, d)
+            c = _fit(op, c if create_graph or type(c) not in NODES else c._payload, d)
         found.append((x, c))
     return found
 
@@ -196,7 +196,7 @@ def initial_seed(root: Node, seed: Any, create_graph: bool = False) -> Any:
         GradientError: ``root`` requires no gradient, or has several elements and no seed is given.
         ShapeError: The seed has another shape.
     """
-    y = root._data
+    y = root._payload
     if seed is None and type(y) is ndarray and y.shape == () and root.requires_grad:
         return y.dtype.type(1)
     if not root.requires_grad:
@@ -213,7 +213,7 @@ def initial_seed(root: Node, seed: Any, create_graph: bool = False) -> Any:
             )
         return 1.0 if type(y) is float else y * 0 + 1 if type(y) is not ndarray else np.ones(y.shape, y.dtype)
     if type(seed) in NODES and not create_graph:
-        seed = seed._data
+        seed = seed._payload
     if type(seed) not in NODES:
         seed = as_payload(np.asarray(seed) if type(y) is ndarray else seed)
     given = tuple(getattr(seed, "shape", ()))
@@ -269,7 +269,9 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
         for node in found:  # .items() would hold another reference to g
             g = found[node]
             if node.op is not None and type(g) in NODES:
-                g = g._data  # a number: a node here would refer back to this graph, in a circle that keeps both alive
+                g = (
+                    g._payload
+                )  # a number: a node would refer back to this graph, in a circle that keeps both alive
             if type(g) is ndarray and (node.op is not None or not create_graph):
                 if g.base is not None or getrefcount(g) > UNSHARED:
                     g = g.copy()
@@ -278,7 +280,7 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
             elif type(g) is not float:
                 g = np.array(g) if isinstance(g, np.generic) else namespace(g).asarray(g, copy=True)
             if node._grad is not None and node.op is None:
-                g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._data) + g
+                g = (node._grad if create_graph or type(node._grad) not in NODES else node._grad._payload) + g
                 g = np.asarray(g) if isinstance(g, np.generic) else g
             node._grad = g
 
@@ -406,7 +408,7 @@ class _FloatGraph:
             if not leaf.requires_grad:
                 leaf._grad = old
             elif old is not None:
-                leaf._grad = (old if type(old) is float else old._data) + leaf._grad
+                leaf._grad = (old if type(old) is float else old._payload) + leaf._grad
 
 
 def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
@@ -418,8 +420,8 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
             check_fresh(node)
         if op is multiply:
             if type(a) is kind and type(b) is kind:
-                a._grad += g * b._data
-                b._grad += g * a._data
+                a._grad += g * b._payload
+                b._grad += g * a._payload
             elif type(a) is kind:
                 a._grad += g * b
             else:
@@ -430,10 +432,10 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
             if type(b) is kind:
                 b._grad += g
         elif op is relu:
-            if not node._data <= 0:
+            if not node._payload <= 0:
                 a._grad += g
         elif op is affine and groups[id(b[0])]:
-            y = node._data
+            y = node._payload
             if g or y - y:  # where y is finite so is every factor, and 0 times it adds nothing
                 _sweep_affine(a, b, g, kind, groups)
         elif op is subtract:
@@ -445,7 +447,7 @@ def _sweep(order: list[Any], kind: Any, groups: dict[int, bool]) -> None:
             a._grad -= g
         elif op is power and type(b) is not kind:
             if b:
-                a._grad += g * (b * float_power(a._data, b - 1))
+                a._grad += g * (b * float_power(a._payload, b - 1))
         elif node.requires_grad:
             for x, c in contributions(node, g):
                 x._grad += c
@@ -456,13 +458,13 @@ def _sweep_affine(values: Any, row: Any, g: float, kind: Any, groups: dict[int, 
     weights, bias = row
     if groups[id(values)]:
         for w, x in zip(weights, values, strict=True):
-            w._grad += g * x._data
-            x._grad += g * w._data
+            w._grad += g * x._payload
+            x._grad += g * w._payload
     else:
         for w, x in zip(weights, values, strict=True):
             if type(x) is kind:
-                x._grad += g * w._data
-                x = x._data
+                x._grad += g * w._payload
+                x = x._payload
             w._grad += g * x
     if type(bias) is kind:
         bias._grad += g

@@ -129,13 +129,13 @@ class Meta(dict[str, Any]):
 class Node:
     """A value in a graph: a leaf, or the result of an op on ``inputs``.
 
-    Slots: ``_data`` the payload, ``op`` what computed it (None for a leaf), ``tick`` when it was made or last
+    Slots: ``_payload`` the payload, ``op`` what computed it (None for a leaf), ``tick`` when it was made or last
     overwritten, ``requires_grad``, ``_grad``, and ``meta``: None, the op's params, or a ``Meta``.
     """
 
-    __slots__ = ("_data", "_grad", "meta", "op", "requires_grad", "tick")
+    __slots__ = ("_payload", "_grad", "meta", "op", "requires_grad", "tick")
 
-    _data: Any
+    _payload: Any
     _grad: Any
     meta: dict[str, Any] | None
     op: Any
@@ -173,12 +173,12 @@ class Node:
     @property
     def dtype(self) -> Any:
         """The dtype of the data; float64 for a Python float."""
-        return getattr(self._data, "dtype", np.dtype(np.float64))
+        return getattr(self._payload, "dtype", np.dtype(np.float64))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes; empty for a Value."""
-        return tuple(getattr(self._data, "shape", ()))
+        return tuple(getattr(self._payload, "shape", ()))
 
     @property
     def ndim(self) -> int:
@@ -221,7 +221,7 @@ def wrap(data: Any) -> Any:
             return data
         data, cls = _classify(data)
     node = new(cls)
-    node._data = data
+    node._payload = data
     node._grad = node.op = node.meta = None
     node.requires_grad = False
     node.tick = clock[0]

@@ -118,7 +118,7 @@ class Optimizer(ABC):
             values: list[Any] = [state.get(f"{slot}.{i}") for i in range(len(self.params))]
             for i, (value, p) in enumerate(zip(values, self.params, strict=True)):
                 if value is not None:
-                    values[i] = float(value) if type(p._data) is float else np.array(value, p.dtype)
+                    values[i] = float(value) if type(p._payload) is float else np.array(value, p.dtype)
             setattr(self, slot, values)
 
     def __repr__(self) -> str:
@@ -170,17 +170,17 @@ class SGD(Optimizer):
             g = p._grad
             if g is None:
                 continue
-            data = p._data
+            data = p._payload
             if type(g) in NODES:
-                g = g._data
+                g = g._payload
             if not plain:
                 g = self._direction(i, g, data)
             change = lr * g
             if type(change) is ndarray:
                 np.subtract(data, change, change)  # the temporary array becomes the parameter's
-                p._data = change
+                p._payload = change
             else:
-                p._data = updated(data, change)
+                p._payload = updated(data, change)
             p.tick = now
 
     def _options(self) -> str:
@@ -240,7 +240,7 @@ class Adam(Optimizer):
             if g is None:
                 continue
             if type(g) in NODES:
-                g = g._data
+                g = g._payload
             self.count[i] = count = (self.count[i] or 0) + 1
             # lr · m̂ / (√v̂ + eps) with the corrections taken out of the arrays
             scale = math.sqrt(1 - beta2**count)
@@ -251,11 +251,11 @@ class Adam(Optimizer):
                     m, v = self.first[i], self.second[i] = np.zeros_like(g), np.zeros_like(g)
                 change = _adam_change(m, v, g, beta1, beta2, eps)
                 change *= lr
-                p._data = np.subtract(p._data, change, change)
+                p._payload = np.subtract(p._payload, change, change)
             else:
                 self.first[i] = m = beta1 * (0.0 if m is None else m) + (1 - beta1) * g
                 self.second[i] = v = beta2 * (0.0 if v is None else v) + (1 - beta2) * (g * g)
-                p._data = updated(p._data, lr * m / (sqrt(v) + eps))
+                p._payload = updated(p._payload, lr * m / (sqrt(v) + eps))
             p.tick = now
 
 

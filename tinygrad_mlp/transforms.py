@@ -92,7 +92,7 @@ def _variable(x: Any, owned: bool, where: str) -> Any:
             return x
         if x.requires_grad:
             return identity(x)
-        x = x._data
+        x = x._payload
     payload = as_payload(x)
     if type(payload) is int:
         payload = float(payload)  # a Python number is a real number; an integer array is not
@@ -106,7 +106,7 @@ def _variable(x: Any, owned: bool, where: str) -> Any:
 
 def _plain(x: Any) -> Any:
     """Return the numbers of a node; a float or an array as it is."""
-    return x._data if type(x) in NODES else x
+    return x._payload if type(x) in NODES else x
 
 
 def _differentiable(y: Any) -> bool:
@@ -245,12 +245,12 @@ def _like(y: Any) -> Any:
 
 def _tangent(node: Node, t: Any) -> Any:
     """Return a tangent in the shape and dtype of its node."""
-    shape = tuple(getattr(node._data, "shape", ()))
+    shape = tuple(getattr(node._payload, "shape", ()))
     if type(t) not in NODES:
         t = as_payload(t)
-        if isinstance(node._data, np.ndarray):
-            t = np.asarray(t, node._data.dtype)
-        elif type(node._data) is float and getattr(t, "size", 1) == 1:
+        if isinstance(node._payload, np.ndarray):
+            t = np.asarray(t, node._payload.dtype)
+        elif type(node._payload) is float and getattr(t, "size", 1) == 1:
             t = float(t)
     if tuple(getattr(t, "shape", ())) != shape:
         raise ShapeError(f"jvp: a tangent of shape {tuple(getattr(t, 'shape', ()))} for an argument of shape {shape}")
@@ -277,10 +277,10 @@ def push(root: Node, seeds: dict[Node, Any], create_graph: bool = False) -> Any:
 def _push_through(node: Node, ts: Sequence[Any], create_graph: bool) -> Any:
     """Return the tangent of a node from those of its inputs (None where there is none)."""
     op, params = node.op, node.params
-    values = [x._data if type(x) in NODES and not create_graph else x for x in node.inputs]
+    values = [x._payload if type(x) in NODES and not create_graph else x for x in node.inputs]
     if not op.scalars and not create_graph:
         values = [np.asarray(v) if type(v) is float else v for v in values]
-    y = node if create_graph else node._data
+    y = node if create_graph else node._payload
     if op.linear and not op.jvps:
         filled = [_zeros(v) if t is None and v is not None else t for v, t in zip(values, ts, strict=True)]
         return _match(op.apply(tuple(filled), params), node)
@@ -310,7 +310,7 @@ def _rule(op: Any, i: int, g: Any, y: Any, values: Sequence[Any], params: dict[s
 
 def _transposed(op: Any, i: int, t: Any, node: Node, y: Any, values: Sequence[Any], create_graph: bool) -> Any:
     """Return the jvp of operand ``i``: the vjp of its vjp, which is linear in the cotangent ``u``."""
-    u = wrap(np.zeros(node.shape, node.dtype) if isinstance(node._data, np.ndarray) else _zeros(node))
+    u = wrap(np.zeros(node.shape, node.dtype) if isinstance(node._payload, np.ndarray) else _zeros(node))
     u.requires_grad = True
     pulled = _rule(op, i, u, y, values, node.params)
     if not _differentiable(pulled):
@@ -322,7 +322,7 @@ def _match(t: Any, node: Node) -> Any:
     """Return a tangent in the form of its node's payload."""
     if type(t) in NODES:
         return t
-    data = node._data
+    data = node._payload
     return float(t) if type(data) is float else np.asarray(t, data.dtype) if isinstance(data, np.ndarray) else t
 
 
@@ -353,9 +353,9 @@ def _jacobians(y: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
     shape = tuple(getattr(y, "shape", ()))
     if not _differentiable(y):
         return [_no_slopes(shape, x) for x in nodes]
-    if type(y._data) is float or shape == ():
+    if type(y._payload) is float or shape == ():
         return _gradients(y, None, nodes, create_graph)
-    outputs, inputs = y._data.size, sum(x.size for x in nodes)
+    outputs, inputs = y._payload.size, sum(x.size for x in nodes)
     if inputs < outputs:
         return [_columns(y, x, create_graph) for x in nodes]
     rows = [_gradients(y, e, nodes, create_graph) for e in _basis(y)]
@@ -367,9 +367,9 @@ def _jacobians(y: Any, nodes: Sequence[Node], create_graph: bool) -> list[Any]:
 
 def _no_slopes(shape: tuple[int, ...], x: Node) -> Any:
     """Return the Jacobian in ``x`` of an output of ``shape`` that does not depend on it."""
-    if type(x._data) is float and not shape:
+    if type(x._payload) is float and not shape:
         return 0.0
-    return np.zeros(shape + x.shape, x.dtype if isinstance(x._data, np.ndarray) else None)
+    return np.zeros(shape + x.shape, x.dtype if isinstance(x._payload, np.ndarray) else None)
 
 
 def _columns(y: Node, x: Node, create_graph: bool) -> Any:
@@ -382,7 +382,7 @@ def _columns(y: Node, x: Node, create_graph: bool) -> Any:
 
 def _basis(x: Node) -> Iterator[Any]:
     """Return the unit arrays of the shape of ``x``, in C order."""
-    data = x._data
+    data = x._payload
     if type(data) is float:
         yield 1.0
         return

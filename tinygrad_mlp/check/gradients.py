@@ -79,7 +79,7 @@ def gradcheck(
     (True, 6.0)
     """
     arguments, leaves = _leaves(f, inputs)
-    before = [(leaf.node._data, leaf.node.tick) for leaf in leaves]
+    before = [(leaf.node._payload, leaf.node.tick) for leaf in leaves]
     call = _without_arguments(f, arguments) or (lambda: f(*arguments))
     generator = np.random.default_rng(rng)
     try:
@@ -98,7 +98,7 @@ def gradcheck(
                 elements += _compare(call, leaf, int(i), base, outputs, jacobian[:, int(i)], rtol)
     finally:
         for leaf, (data, tick) in zip(leaves, before, strict=True):
-            leaf.node._data, leaf.node.tick = data, tick  # what was recorded before is as fresh as it was
+            leaf.node._payload, leaf.node.tick = data, tick  # what was recorded before is as fresh as it was
     name = getattr(f, "__name__", type(f).__name__)
     report = GradcheckReport(name, tuple((x.name, x.values.shape) for x in leaves), tuple(elements))
     if raise_exception and not report.passed:
@@ -173,7 +173,7 @@ def _check_leaf(node: Any, path: str) -> None:
         raise DTypeError(f"gradcheck: {path} is {node.dtype}, too coarse for differences: pass float64")
 
 
-def _payload(values: Floats) -> Any:
+def _whole(values: Floats) -> Any:
     return values if values.ndim else values[()]
 
 
@@ -289,11 +289,11 @@ def _moved(call: Callable[[], Any], leaf: Leaf, i: int, value: float) -> Floats:
     """Return the output with element ``i`` of a leaf replaced."""
     changed = leaf.values.copy()
     changed.reshape(-1)[i] = value
-    leaf.node.assign(_payload(changed))
+    leaf.node.assign(_whole(changed))
     try:
         return _values(call)
     finally:
-        leaf.node.assign(_payload(leaf.values))
+        leaf.node.assign(_whole(leaf.values))
 
 
 def _bends(difference: Difference) -> NDArray[np.bool_]:

@@ -70,7 +70,7 @@ class Family(ABC):
 
     def loss(self, eta: Any, t: Any, reduction: str = "mean") -> Any:
         """Return the negative log-likelihood: its mean, its "sum", or "none" for each target."""
-        data = eta._data if type(eta) in NODES else eta
+        data = eta._payload if type(eta) in NODES else eta
         if type(t) is not ndarray or type(data) is not ndarray or t.shape != data.shape or t.dtype is not data.dtype:
             eta = eta if type(eta) in NODES else as_payload(eta)
             t = self.targets(eta, t)
@@ -83,7 +83,7 @@ class Family(ABC):
             if kind is float:
                 return t
             t = as_payload(t)
-        data = getattr(eta, "_data", eta)
+        data = getattr(eta, "_payload", eta)
         shape = getattr(data, "shape", ())
         if shape[-1:] == (1,) and t.shape == shape[:-1]:
             t = t[..., None]
@@ -256,4 +256,4 @@ def find_family(output: str | Family) -> Family:
 
 
 def _plain(eta: Any) -> Any:
-    return eta._data if type(eta) in NODES else np.asarray(eta)
+    return eta._payload if type(eta) in NODES else np.asarray(eta)

@@ -181,7 +181,7 @@ class RadialBasis(Module):
         # ‖x - w‖² in products of matrices, since (rows, n_in, n_out) differences would fill the memory. Distances stay
         # when both points move, and near the origin the products lose no digits: move the centres' mean there.
         # Rounding may still leave a small negative number where x is the centre itself.
-        mean = self.weight._data.mean(axis=1)
+        mean = self.weight._payload.mean(axis=1)
         x, centres = x - mean, self.weight - mean[:, None]
         squares = sum(square(x), axis=-1, keepdims=True) - 2.0 * matmul(x, centres) + sum(square(centres), axis=0)
         return exp(-maximum(squares, 0.0) * exp(-2.0 * self.log_width))

@@ -121,7 +121,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of every parameter and buffer by its dotted name, as plain arrays."""
-        return {name: np.array(item._data) for name, item in self._walk() if isinstance(item, Node)}
+        return {name: np.array(item._payload) for name, item in self._walk() if isinstance(item, Node)}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Assign the arrays of ``state`` to the parameters and buffers of the same names; on an error none is changed.

@@ -55,8 +55,8 @@ class Neuron(Module):
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
-        weight = np.array([[w._data] for w in self.weights])
-        return {"inputs": len(weight), "units": 1, "weight": weight, "bias": np.array([self.bias._data])}
+        weight = np.array([[w._payload] for w in self.weights])
+        return {"inputs": len(weight), "units": 1, "weight": weight, "bias": np.array([self.bias._payload])}
 
     def stages(self) -> list[Any]:
         """Return the neuron and the name of its unit."""
@@ -101,8 +101,8 @@ class Layer(Module):
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
-        weight = np.array([[w._data for w in neuron.weights] for neuron in self.neurons]).T
-        bias = np.array([neuron.bias._data for neuron in self.neurons])
+        weight = np.array([[w._payload for w in neuron.weights] for neuron in self.neurons]).T
+        bias = np.array([neuron.bias._payload for neuron in self.neurons])
         return {"inputs": len(weight), "units": len(bias), "weight": weight, "bias": bias}
 
     def stages(self) -> list[Any]:

@@ -211,7 +211,7 @@ def numbers(what: str, x: Any) -> Any:
     if type(x) in NODES:
         if mode() & EVERYTHING == EVERYTHING:
             raise TracingError(f"{what} while a function is traced, at {user_line()}: compute it outside")
-        x = x._data
+        x = x._payload
     return np.asarray(as_array(x))
 
 

@@ -289,7 +289,7 @@ def _check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool
             f"{name}: prediction {shape} against target {given}: give labels of shape {shape[:-1]}"
             + (", or one weight per class" if name == "cross_entropy" else "")
         )
-    labels = target._data if type(target) in NODES else target
+    labels = target._payload if type(target) in NODES else target
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: labels must be integers, not {labels.dtype}")
     if 0 <= ignored < shape[-1] or (labels.size and (labels.min() < 0 or labels.max() >= shape[-1])):
@@ -353,7 +353,7 @@ def binary_cross_entropy(prediction: Any, target: Any, weight: Any = None, *, re
         DataError: A prediction is no probability.
     """
     p, t = _same_shape("binary_cross_entropy", prediction, target)
-    values = p._data if type(p) in NODES else p
+    values = p._payload if type(p) in NODES else p
     if mode() & EVERYTHING != EVERYTHING and np.any((values < 0) | (values > 1)):
         raise DataError("binary_cross_entropy: predictions are probabilities, from 0 to 1: apply sigmoid first")
     losses = -(_times_log(t, p) + _times_log(1 - t, 1 - p))
@@ -481,7 +481,7 @@ def gaussian_nll_loss(
         var = expand_dims(var, axis=-1)
     elif given not in (shape, (), (*shape[:-1], 1)):
         raise ShapeError(f"gaussian_nll_loss: variances of shape {given} for a prediction of shape {shape}")
-    values = var._data if type(var) in NODES else var
+    values = var._payload if type(var) in NODES else var
     if np.any(values < 0):
         raise DataError("gaussian_nll_loss: a variance is negative")
     if not eps > 0:

@@ -43,7 +43,7 @@ def _matrices(name: str, x: Any, any_shape: bool = False) -> Any:
 
 def _mask(mask: Any, x: Any) -> Any:
     """Return a mask made by NumPy as an array of the library that ``x`` belongs to."""
-    return namespace(x._data if type(x) in NODES else x).asarray(mask)
+    return namespace(x._payload if type(x) in NODES else x).asarray(mask)
 
 
 def _on_diagonal(x: Any) -> Any:

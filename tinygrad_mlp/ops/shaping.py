@@ -209,7 +209,7 @@ def as_array(x: Any) -> Any:
         DTypeError: ``x`` is None, or nothing that can be computed with.
     """
     if type(x) in NODES:
-        return x if type(x._data) is not float else reshape(x, shape=())
+        return x if type(x._payload) is not float else reshape(x, shape=())
     x = as_payload(x)
     if x is None:
         raise DTypeError("None is no array: give numbers")

@@ -168,7 +168,7 @@ def _unlined(y: Any, shape: tuple[int, ...], keepdims: bool, front: tuple[int, .
 
 def _holes(line: Any) -> Any:
     """Return where a line is nan; None for a dtype that has none."""
-    return isnan(line) if is_floating(getattr(line, "_data", line)) else None
+    return isnan(line) if is_floating(getattr(line, "_payload", line)) else None
 
 
 def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:

@@ -193,7 +193,7 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 def _at_least_float64(x: Any) -> Any:
-    payload = x._data if type(x) in NODES else x
+    payload = x._payload if type(x) in NODES else x
     if isinstance(payload, float | int):
         return x if type(x) in NODES else float(x)
     payload = np.asarray(payload)

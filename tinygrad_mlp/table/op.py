@@ -160,7 +160,7 @@ class Op:
             if type(x) in NODES:
                 if x.requires_grad:
                     tracked = True
-                x = x._data
+                x = x._payload
             else:
                 constants.append(len(values))
                 if type(x) is not ndarray or x.dtype.kind not in REAL:
@@ -199,10 +199,10 @@ class Op:
     ) -> Any:
         """Return ``node`` with its history, as far as the recording mode asks for one."""
         what = mode()
-        tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._data)
+        tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._payload)
         if not tracked and not self.random and what & EVERYTHING != EVERYTHING:
-            if self.view and type(node._data) is ndarray and node._data.base is not None:
-                node._data = node._data.copy()  # a view whose base is not recorded could not be guarded
+            if self.view and type(node._payload) is ndarray and node._payload.base is not None:
+                node._payload = node._payload.copy()  # a view whose base is not recorded could not be guarded
             return node
         node.op = self
         node.requires_grad = tracked
@@ -311,7 +311,7 @@ class UnaryOp(Op):
         if args or x is MISSING:
             (x,), params = self.bind((x, *args) if x is not MISSING else (), params)
         if type(x) in NODES:
-            value = x._data
+            value = x._payload
             if type(value) is not ndarray or not x.requires_grad or not self.differentiable or mode() != GRADIENTS:
                 return Op.__call__(self, x, **params)
         elif type(x) is ndarray and x.dtype.kind in REAL and not self.random:
@@ -343,10 +343,10 @@ class BinaryOp(Op):
         a, b = va, vb = args
         tracked = False
         if type(a) in NODES:
-            va = a._data
+            va = a._payload
             tracked = a.requires_grad
         if type(b) in NODES:
-            vb = b._data
+            vb = b._payload
             tracked = tracked or b.requires_grad
         if type(va) is ndarray:
             common = type(vb) in COMMON
@@ -381,7 +381,7 @@ class BinaryOp(Op):
 def _tensor(op: Op, y: Any, inputs: tuple[Any, ...], params: dict[str, Any], saved: Any) -> Any:
     """Return the node of an array that requires a gradient."""
     node = new(NODE_CLASSES[ndarray])
-    node._data = y
+    node._payload = y
     node._grad = None
     node.meta = _own(params) if params else None
     node.op = op
@@ -406,5 +406,5 @@ def _held(value: Any) -> Any:
     if kind is list or kind is tuple:
         return kind([v if type(v) in PLAIN else _held(v) for v in value])
     if kind in NODES:
-        value = value._data
+        value = value._payload
     return value.copy() if type(value) is ndarray else value

@@ -80,7 +80,7 @@ class Tensor(Operators):
                 raise GradientError(
                     "Tensor of a computed node would lose its gradient: use it as it is, or .detach() it"
                 )
-            data = data._data
+            data = data._payload
         payload = as_payload(data)
         if payload is None:
             raise DTypeError("Tensor(None): give an array, a number or nested lists of numbers")
@@ -91,7 +91,7 @@ class Tensor(Operators):
         floating = is_floating(payload)
         if requires_grad and not floating:
             raise DTypeError(f"a tensor of {payload.dtype} has no gradient: give it a floating dtype, such as float64")
-        self._data = payload
+        self._payload = payload
         self._grad = self.op = self.saved = None
         self.meta = Meta(None, name) if name else None
         self.requires_grad = floating if requires_grad is None else bool(requires_grad)
@@ -109,9 +109,9 @@ class Tensor(Operators):
     def data(self) -> Any:
         """The array, read-only; assign another of the same shape to change a leaf."""
         refuse_while_tracing(".data")
-        if type(self._data) is not ndarray:
-            return self._data
-        view = self._data.view(Snapshot)
+        if type(self._payload) is not ndarray:
+            return self._payload
+        view = self._payload.view(Snapshot)
         view.flags.writeable = False
         return view
 
@@ -128,15 +128,15 @@ class Tensor(Operators):
         """
         if self.op is not None:
             raise TinygradError(f"the data of a computed tensor ({self.op.name}) is fixed: assign to a leaf")
-        new = data._data if type(data) in NODES else as_payload(data)
-        if type(self._data) is ndarray:
+        new = data._payload if type(data) in NODES else as_payload(data)
+        if type(self._payload) is ndarray:
             new = np.asarray(new)
-            if not np.can_cast(new.dtype, self._data.dtype, "same_kind"):
-                raise DTypeError(f"assign: {new.dtype} values do not fit a tensor of {self._data.dtype}")
-            new = np.array(new, dtype=self._data.dtype)
+            if not np.can_cast(new.dtype, self._payload.dtype, "same_kind"):
+                raise DTypeError(f"assign: {new.dtype} values do not fit a tensor of {self._payload.dtype}")
+            new = np.array(new, dtype=self._payload.dtype)
         if tuple(new.shape) != self.shape:
             raise ShapeError(f"assign: values of shape {tuple(new.shape)} for a tensor of shape {self.shape}")
-        self._data = new
+        self._payload = new
         self.tick = tick()
 
     @property
@@ -150,8 +150,8 @@ class Tensor(Operators):
             shape = tuple(np.shape(grad))
             if shape != self.shape:
                 raise ShapeError(f"grad: shape {shape} for a tensor of shape {self.shape}")
-            if type(self._data) is ndarray and (type(grad) is not ndarray or grad.dtype != self._data.dtype):
-                grad = np.asarray(as_payload(grad), self._data.dtype)
+            if type(self._payload) is ndarray and (type(grad) is not ndarray or grad.dtype != self._payload.dtype):
+                grad = np.asarray(as_payload(grad), self._payload.dtype)
         self._grad = grad
 
     # -- shape
@@ -239,7 +239,7 @@ class Tensor(Operators):
 
     def __contains__(self, value: Any) -> bool:
         refuse_while_tracing("`in`")
-        return bool((self._data == (value._data if type(value) in NODES else value)).any())
+        return bool((self._payload == (value._payload if type(value) in NODES else value)).any())
 
     # -- products
 
@@ -319,15 +319,15 @@ class Tensor(Operators):
 
     def __repr__(self) -> str:
         parts = (
-            [np.array2string(self._data, prefix="Tensor(", separator=", ")]
-            if type(self._data) is ndarray
-            else [repr(self._data)]
+            [np.array2string(self._payload, prefix="Tensor(", separator=", ")]
+            if type(self._payload) is ndarray
+            else [repr(self._payload)]
         )
         if self.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool)):
             parts.append(f"dtype={self.dtype}")
         if self.op is not None:
             parts.append(f"op={self.op.name}")
-        elif is_floating(self._data) and not self.requires_grad:
+        elif is_floating(self._payload) and not self.requires_grad:
             parts.append("requires_grad=False")
         if self.name:
             parts.append(f"name={self.name!r}")

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import is_floating, namespace
 from tinygrad_mlp.backward import backward
-from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, UnsupportedError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
 from tinygrad_mlp.graph import Node, wrap
 from tinygrad_mlp.tensors.protocols import (
     array_function,
@@ -195,7 +195,7 @@ class Operators(Node):
 
     def detach(self) -> Any:
         """Return a constant with a copy of the data: gradients stop here."""
-        return wrap(copied(self._data))
+        return wrap(copied(self._payload))
 
     def copy(self) -> Any:
         """Return a new node with the same values; gradients pass through."""
@@ -210,14 +210,14 @@ class Operators(Node):
             ShapeError: There is not exactly one element.
         """
         refuse_while_tracing(".item()")
-        if getattr(self._data, "size", 1) != 1:
+        if getattr(self._payload, "size", 1) != 1:
             raise ShapeError(f"item: a tensor of shape {self.shape} is no single number")
-        return self._data.item() if hasattr(self._data, "item") else self._data
+        return self._payload.item() if hasattr(self._payload, "item") else self._payload
 
     def numpy(self) -> Any:
         """Return the values as a NumPy array of one's own, outside of any graph."""
         refuse_while_tracing(".numpy()")
-        return np.array(self._data)
+        return np.array(self._payload)
 
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
@@ -234,7 +234,7 @@ class Operators(Node):
 
     def __index__(self) -> int:
         refuse_while_tracing("use as an index")
-        if self.size != 1 or is_floating(self._data):
+        if self.size != 1 or is_floating(self._payload):
             raise DTypeError(f"a {type(self).__name__} of {self.dtype} and shape {self.shape} is no index")
         return int(self.item())
 
@@ -244,7 +244,7 @@ class Operators(Node):
             raise ShapeError(
                 f"the truth of a tensor of shape {self.shape} is ambiguous: use .data.any() or .data.all()"
             )
-        return bool(self._data)
+        return bool(self._payload)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
@@ -260,17 +260,7 @@ class Operators(Node):
             )
         if copy is False:
             raise ValueError("a tensor gives a copy of its data, never its own memory: leave out copy=False")
-        return np.array(self._data, dtype=dtype)
-
-    @property
-    def _mask(self) -> Any:
-        """Raise where ``numpy.ma``, which asks every operand for a mask, would go on with numbers without gradient."""
-        if self.requires_grad:
-            raise UnsupportedError(
-                f"np.ma of a {type(self).__name__} would lose its gradient: use .data for the numbers alone, or fill "
-                "the masked array"
-            )
-        raise AttributeError("_mask")
+        return np.array(self._payload, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return array_ufunc(type(self).__name__, ufunc, method, inputs, kwargs)

@@ -253,5 +253,5 @@ def _signature(func: Any) -> tuple[str, ...] | None:
 def _values(args: tuple[Any, ...]) -> list[Any]:
     """Return arguments with their nodes replaced by the numbers in them."""
     return [
-        x._data if type(x) in NODES else type(x)(_values(tuple(x))) if type(x) in (list, tuple) else x for x in args
+        x._payload if type(x) in NODES else type(x)(_values(tuple(x))) if type(x) in (list, tuple) else x for x in args
     ]

@@ -40,7 +40,7 @@ class Value(Operators):
     b: Any
 
     def __init__(self, x: Any, name: str = "") -> None:
-        self._data = _number(x)
+        self._payload = _number(x)
         self._grad = self.op = self.a = self.b = None
         self.meta = Meta(None, name) if name else None
         self.requires_grad = True
@@ -73,7 +73,7 @@ class Value(Operators):
     def data(self) -> float:
         """The number; assign another to change a leaf."""
         refuse_while_tracing(".data")
-        return self._data  # type: ignore[no-any-return]
+        return self._payload  # type: ignore[no-any-return]
 
     @data.setter
     def data(self, x: Any) -> None:
@@ -88,7 +88,7 @@ class Value(Operators):
         """
         if self.op is not None:
             raise TinygradError(f"the data of a computed Value ({self.op.name}) is fixed: assign to a leaf")
-        self._data = x if type(x) is float else _number(x)
+        self._payload = x if type(x) is float else _number(x)
         self.tick = tick()
 
     @property
@@ -106,13 +106,13 @@ class Value(Operators):
         if mode() == GRADIENTS and self.requires_grad:
             kind = type(other)
             if kind is Value:
-                y = self._data + other._data
+                y = self._payload + other._payload
             elif kind is float or kind is int:
-                y = self._data + other
+                y = self._payload + other
             else:
                 return add(self, other)
             node = new(Value)
-            node._data = y
+            node._payload = y
             node._grad = node.meta = None
             node.op = add
             node.requires_grad = True
@@ -126,13 +126,13 @@ class Value(Operators):
         if mode() == GRADIENTS and self.requires_grad:
             kind = type(other)
             if kind is Value:
-                y = self._data * other._data
+                y = self._payload * other._payload
             elif kind is float or kind is int:
-                y = self._data * other
+                y = self._payload * other
             else:
                 return multiply(self, other)
             node = new(Value)
-            node._data = y
+            node._payload = y
             node._grad = node.meta = None
             node.op = multiply
             node.requires_grad = True
@@ -144,72 +144,72 @@ class Value(Operators):
 
     def __radd__(self, other: Any) -> Any:
         if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
-            return _made(add, other + self._data, other, self)
+            return _made(add, other + self._payload, other, self)
         return add(other, self)
 
     def __rmul__(self, other: Any) -> Any:
         if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
-            return _made(multiply, other * self._data, other, self)
+            return _made(multiply, other * self._payload, other, self)
         return multiply(other, self)
 
     def __sub__(self, other: Any) -> Any:
         if mode() == GRADIENTS and self.requires_grad:
             if type(other) is Value:
-                return _made(subtract, self._data - other._data, self, other)
+                return _made(subtract, self._payload - other._payload, self, other)
             if type(other) in NUMERIC:
-                return _made(subtract, self._data - other, self, other)
+                return _made(subtract, self._payload - other, self, other)
         return subtract(self, other)
 
     def __rsub__(self, other: Any) -> Any:
         if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
-            return _made(subtract, other - self._data, other, self)
+            return _made(subtract, other - self._payload, other, self)
         return subtract(other, self)
 
     def __truediv__(self, other: Any) -> Any:
         if mode() == GRADIENTS and self.requires_grad:
             if type(other) is Value:
-                return _made(divide, scalars.divide(self._data, other._data), self, other)
+                return _made(divide, scalars.divide(self._payload, other._payload), self, other)
             if type(other) in NUMERIC:
-                return _made(divide, scalars.divide(self._data, other), self, other)
+                return _made(divide, scalars.divide(self._payload, other), self, other)
         return divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
         if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
-            return _made(divide, scalars.divide(other, self._data), other, self)
+            return _made(divide, scalars.divide(other, self._payload), other, self)
         return divide(other, self)
 
     def __pow__(self, other: Any) -> Any:
         if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
-            return _made(power, scalars.power(self._data, other), self, other)
+            return _made(power, scalars.power(self._payload, other), self, other)
         return power(self, other)
 
     def __neg__(self) -> Any:
         if mode() == GRADIENTS and self.requires_grad:
-            return _made(negative, -self._data, self, None)
+            return _made(negative, -self._payload, self, None)
         return negative(self)
 
     def relu(self) -> Any:
         """Return ``max(self, 0)``."""
         if mode() == GRADIENTS and self.requires_grad:
-            x = self._data
+            x = self._payload
             return _made(relu, x if x > 0 or x != x else 0.0, self, None)
         return relu(self)
 
     def tanh(self) -> Any:
         """Return the hyperbolic tangent."""
         if mode() == GRADIENTS and self.requires_grad:
-            return _made(tanh, scalars.tanh(self._data), self, None)
+            return _made(tanh, scalars.tanh(self._payload), self, None)
         return tanh(self)
 
     def exp(self) -> Any:
         """Return the exponential."""
         if mode() == GRADIENTS and self.requires_grad:
-            return _made(exp, scalars.exp(self._data), self, None)
+            return _made(exp, scalars.exp(self._payload), self, None)
         return exp(self)
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
-        return f"Value(data={self._data}, grad={self._grad}{name})"
+        return f"Value(data={self._payload}, grad={self._grad}{name})"
 
 
 NUMERIC = frozenset((float, int))
@@ -218,7 +218,7 @@ NUMERIC = frozenset((float, int))
 def _made(op: Any, y: float, a: Any, b: Any) -> Value:
     """Return the node of a float that requires a gradient."""
     node: Value = new(Value)
-    node._data = y
+    node._payload = y
     node._grad = node.meta = None
     node.op = op
     node.requires_grad = True
@@ -253,7 +253,7 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
     nodes = []
     for row, y in zip(rows, sums, strict=True):
         node = new(Value)
-        node._data = y
+        node._payload = y
         node._grad = node.meta = None
         node.op = affine
         node.requires_grad = True
@@ -263,7 +263,7 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
         if rectify:
             total = node
             node = new(Value)
-            node._data = y if y > 0 or y != y else 0.0
+            node._payload = y if y > 0 or y != y else 0.0
             node._grad = node.meta = node.b = None
             node.op = relu
             node.requires_grad = True
@@ -278,9 +278,9 @@ def _sums(groups: list[tuple[Any, ...]], biases: list[Any], values: tuple[Any, .
     if mode() != GRADIENTS:
         return None
     try:
-        xs = [x._data if type(x) is Value else x for x in values]
-        starts = [bias._data for bias in biases if bias.requires_grad]
-        ws = iter([w._data for weights in groups for w in weights])  # each sum takes the next n: slices cost more
+        xs = [x._payload if type(x) is Value else x for x in values]
+        starts = [bias._payload for bias in biases if bias.requires_grad]
+        ws = iter([w._payload for weights in groups for w in weights])  # each sum takes the next n: slices cost more
         sums = [sum(map(mul, xs, ws), start) for start in starts]
     except (AttributeError, TypeError):  # a number among the parameters, a tensor or a text among the values
         return None
@@ -298,7 +298,7 @@ def _number(x: Any) -> float:
     if type(x) in NODES:
         if x.op is not None and x.requires_grad:
             raise GradientError("Value of a computed node would lose its gradient: use it as it is, or .detach() it")
-        x = x._data
+        x = x._payload
     payload = as_payload(x)
     boolean = type(payload) is bool or getattr(payload, "dtype", None) == np.dtype(bool)
     if payload is None or boolean or getattr(payload, "size", 1) != 1:

@@ -50,13 +50,13 @@ def _layer(node: Node, names: dict[int, str]) -> str:
 
 def finite(x: Any) -> bool:
     """Return whether every number of a node, an array or a number is finite."""
-    data = x._data if type(x) in NODES else x
+    data = x._payload if type(x) in NODES else x
     return data is None or bool(np.all(np.isfinite(data)))
 
 
 def _kinds(x: Any) -> str:
     """Return which of nan, inf and -inf occur, and how often."""
-    data = np.asarray(x._data if type(x) in NODES else x)
+    data = np.asarray(x._payload if type(x) in NODES else x)
     counts = {"nan": np.isnan(data).sum(), "inf": np.isposinf(data).sum(), "-inf": np.isneginf(data).sum()}
     found = [f"{n if data.size > 1 else ''} {name}".strip() for name, n in counts.items() if n]
     return " and ".join(found) + (f" among {data.size} numbers" if data.size > 1 else "")

@@ -88,7 +88,7 @@ class _Best:
         self.state = self._copy()
 
     def _copy(self) -> list[Any]:
-        return [np.array(node._data) for node in self.nodes]
+        return [np.array(node._payload) for node in self.nodes]
 
     def offer(self, loss: float, epoch: int) -> None:
         """Keep a copy of the present parameters if ``loss``, measured on them, is the smallest."""

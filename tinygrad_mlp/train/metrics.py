@@ -81,12 +81,12 @@ class Objective:
         """Return how many rows are classified right; None where the targets are no classes."""
         if prediction is None:
             return None
-        y = y._data if type(y) in NODES else y
+        y = y._payload if type(y) in NODES else y
         if self.plain:
             family = self.model.family
             hits = family.predict(prediction) == family.labels(y) if family.classifies else None
         else:
-            hits = _hits(prediction._data if type(prediction) in NODES else prediction, y)
+            hits = _hits(prediction._payload if type(prediction) in NODES else prediction, y)
         return None if hits is None else float(hits.mean()) * len(y)
 
 
@@ -149,7 +149,7 @@ class ReluActivity:
         """Look at the ReLU nodes of the graph of ``root``."""
         nodes = [node for node in reversed(toposort(root)) if node.op is relu]
         for i, node in enumerate(nodes):
-            data = node._data
+            data = node._payload
             active = (data > 0).reshape(-1, data.shape[-1]).any(axis=0) if data.ndim else data > 0
             if i == len(self.active):
                 self.active.append(active)

@@ -160,10 +160,10 @@ def _spelled(name: str) -> str:
 
 def _grad(node: Node) -> Any:
     grad = getattr(node, "grad", None)
-    return _data(grad) if isinstance(grad, Node) else grad
+    return _payload(grad) if isinstance(grad, Node) else grad
 
 
-def _data(node: Any) -> Any:
+def _payload(node: Any) -> Any:
     return node.data
 
 
@@ -184,7 +184,7 @@ def _describe(index: int, x: Any, folded: int, precision: int, any_grad: bool) -
         params=_params(x.params, precision),
         shape=shape,
         dtype=dtype,
-        value=_value(lambda: _data(x), precision),
+        value=_value(lambda: _payload(x), precision),
         grad=grad,
         sign=sign,
         requires_grad=bool(x.requires_grad),
