@@ -74,6 +74,18 @@ def test_a_copied_graph_still_differentiates(kind, copied):
 
 
 @copies
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_what_is_copied_together_stays_together(copied, order):
+    x = tg.Value(2.0)
+    middle = x * 3.0
+    y = middle * middle
+    twins = copied([(x, middle, y)[i] for i in order])
+    x2, middle2, y2 = (twins[order.index(i)] for i in range(3))
+    y2.backward()
+    assert (x2.grad, middle2.grad, middle.grad) == (36.0, 12.0, None)
+
+
+@copies
 def test_a_copied_graph_keeps_its_constants_params_and_what_was_saved(copied):
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(5, 3)), np.eye(2)[[0, 1, 1, 0, 1]]
