@@ -198,11 +198,13 @@ def _weighted_cross_entropy(
     losses = negative(picked if from_logits else log(picked))
     factors = where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels))
     losses = multiply(losses, factors)
-    if smoothing:
-        logs = logs if from_logits else log(logs)
-        even = sum(logs if weight is None else multiply(logs, weight), axis=-1)
-        losses = multiply(losses, 1.0 - smoothing) - where(absent, 0.0, even) * (smoothing / n)
-    return _weighted_mean(losses, factors, reduction)
+    total = _weighted_mean(losses, factors, reduction)
+    if not smoothing:
+        return total
+    logs = logs if from_logits else log(logs)
+    even = negative(sum(logs if weight is None else multiply(logs, weight), axis=-1))
+    even = _weighted_mean(where(absent, 0.0, even), factors, reduction)
+    return multiply(total, 1.0 - smoothing) + multiply(even, smoothing / n)
 
 
 def _weighted_mean(losses: Any, factors: Any, reduction: str) -> Any:
