@@ -223,7 +223,7 @@ MASKED = {
 @pytest.mark.parametrize("mask", [False, [True, False, False]])
 @pytest.mark.parametrize("make", [lambda: tg.Value(1.0), lambda: tg.Tensor([1.0, 2.0, 3.0])])
 def test_a_masked_array_takes_no_gradient_away(f, mask, make):
-    """numpy.ma reads ``_data`` of what stands beside a masked array, past every protocol: a node has no such attribute."""
+    """numpy.ma reads ``_data`` of what stands beside a masked array, past every protocol: a node has none."""
     y = attempt(f, np.ma.array([3.0, 4.0, 5.0], mask=mask), make())
     assert isinstance(y, TinygradError | TypeError) or (type(y) in NODES and y.requires_grad), y
 
