@@ -269,9 +269,7 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
         for node in found:  # .items() would hold another reference to g
             g = found[node]
             if node.op is not None and type(g) in NODES:
-                g = (
-                    g._payload
-                )  # a number: a node would refer back to this graph, in a circle that keeps both alive
+                g = g._payload  # a number: a node would refer back to this graph, in a circle that keeps both alive
             if type(g) is ndarray and (node.op is not None or not create_graph):
                 if g.base is not None or getrefcount(g) > UNSHARED:
                     g = g.copy()
