@@ -1,6 +1,7 @@
 """Formulas as LaTeX and as text, with parentheses where they are needed and nowhere else."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 from tinygrad_mlp import ops
@@ -45,7 +46,7 @@ def _shown(name: str) -> Shown:
     return name, Binding.APPLIED if name.startswith(r"\log") else Binding.ATOM
 
 
-class Printer:
+class Printer(ABC):
     """What LaTeX and text have in common: sums, and where an operand needs parentheses."""
 
     minus, minus_sign = "-", "-"
@@ -121,29 +122,29 @@ class Printer:
     latex: bool
     infinity: str
 
+    @abstractmethod
     def letter(self, x: Symbol) -> str:
         """Return a letter."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bracketed(self, shown: Shown) -> str:
         """Return a formula in brackets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quotient(self, above: list[Shown], below: list[Shown]) -> Shown:
         """Return factors above and below a line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def power(self, base: str, exponent: Any) -> str:
         """Return a power of what needs no more parentheses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def choice(self, x: Symbol) -> str:
         """Return what is chosen by conditions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, op: Op, operands: list[Any], params: dict[str, Any]) -> Shown:
         """Return any other op of its operands."""
-        raise NotImplementedError
 
 
 class Text(Printer):
