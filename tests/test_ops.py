@@ -57,7 +57,20 @@ def test_a_row_documents_itself(op):
     assert op.__doc__ is not None
     assert op.symbol
     assert op.latex
-    assert "xp" not in inspect.signature(op).parameters
+    shown = inspect.signature(op).parameters
+    assert "xp" not in shown
+    assert set(op.param_names) <= set(shown)
+
+
+def test_a_signature_shows_what_a_call_takes():
+    words = (
+        str(inspect.signature(tg.stack)),
+        str(inspect.signature(tg.cumsum)),
+        list(inspect.signature(tg.std).parameters),
+    )
+    assert words[0] == "(arrays: Any, /, axis: int = 0) -> Any"
+    assert words[1].endswith("axis: int | None = None, *, dtype: Any = None) -> Any")
+    assert words[2] == ["x", "axis", "ddof", "keepdims", "correction", "dtype", "where"]
 
 
 @each_smooth_row

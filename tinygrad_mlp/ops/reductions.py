@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -309,6 +310,7 @@ def defoptions(op: Op, composed: Callable[..., Any]) -> None:
     code = composed.__code__
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
+    @wraps(composed)
     def answer(x: Any, **params: Any) -> Any:
         if not set(op.param_names).issuperset(params):
             raise op.failure((), params, TypeError())  # which names the one that there is not

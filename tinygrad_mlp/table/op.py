@@ -33,6 +33,7 @@ REAL = "fiub"  # kinds of dtype that can be computed with
 COMMON = frozenset((ndarray, float, int))
 NUMBERS = frozenset((float, int, bool))
 PLAIN = NUMBERS | {str, slice, NoneType}
+OURS = {"dim": "axis", "keepdim": "keepdims", "unbiased": "ddof"}  # what PyTorch's users type, and NumPy's name for it
 
 
 def op_named(name: str) -> "Op":
@@ -119,11 +120,16 @@ class Op:
 
     @property
     def __signature__(self) -> Any:
-        """The signature that a caller sees: the forward rule's without ``xp``."""
+        """The signature that a caller sees: the forward rule's without ``xp``, and with the options."""
         import inspect  # takes 5 ms
 
         signature = inspect.signature(self.forward)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        shown = list(signature.parameters.values())[1:]
+        if self.arity is None:
+            kinds = [inspect.Parameter.POSITIONAL_ONLY, *[inspect.Parameter.POSITIONAL_OR_KEYWORD] * (len(shown) - 1)]
+            shown = [p.replace(kind=kind) for p, kind in zip(shown, kinds, strict=True)]
+        shown += [inspect.signature(rule).parameters[name] for name, rule in self.options.items()]
+        return signature.replace(parameters=shown)
 
     def bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the operands and the params of a call as one would write it in Python."""
@@ -280,7 +286,9 @@ class Op:
         unknown = [key for key in params if key not in self.param_names]
         if unknown:
             known = ", ".join(self.param_names) or "none"
-            return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} (it takes: {known})")
+            ours = OURS.get(unknown[0])
+            remedy = f"use {ours}=" if ours in self.param_names else f"it takes: {known}"
+            return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} ({remedy})")
         about_shapes = isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError)
         text = self.explain(*values, **params) if self.explain is not None and about_shapes else ""
         if not text:

@@ -247,7 +247,12 @@ class Operators(Node):
         return bool(self._payload)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+        if spec and self.size == 1:
+            return format(self.item(), spec)
+        try:
+            return format(str(self), spec)
+        except ValueError:
+            raise ShapeError(f"format: {spec!r} is for one number, and this tensor has shape {self.shape}") from None
 
     # -- NumPy's protocols
 
