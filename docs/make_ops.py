@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 
 PAGE = Path(__file__).with_name("ops.md")
-sys.path.insert(0, str(PAGE.parents[1]))
+sys.path[:0] = [str(PAGE.parents[1]), str(PAGE.parent)]
 
+from hand_formulas import BY_HAND, COMPOSED, NOTES  # noqa: E402
+
+import tinygrad_mlp  # noqa: E402
 from tinygrad_mlp import ops  # noqa: E402  (the package of this checkout, wherever it is run from)
 from tinygrad_mlp.symbols import Formula, Symbol, operands_of, value_formula, vjp_formula  # noqa: E402
+from tinygrad_mlp.symbols.printing import Latex  # noqa: E402
+from tinygrad_mlp.symbols.templates import Binding  # noqa: E402
 from tinygrad_mlp.table import OPS, Op  # noqa: E402
 
 MODULES = (
@@ -26,7 +31,9 @@ MODULES = (
 HEAD = r"""# Operations
 
 `python docs/make_ops.py` writes this page from the op table; the derivatives are what the rules themselves give
-when they run on symbols.
+when they run on symbols, or, where indices say it better, formulas by hand that the tests hold against the engine.
+Every function takes numbers, arrays and nodes, and has derivatives to any order; it is `tg.<name>`, and the function of
+that name in NumPy does the same on a tensor. A row that `tg` does not export is what some of the others come down to.
 
 Below, $y$ is the result, $g$ the gradient of the loss in $y$, and $\bar x$ the gradient that the operand $x$ gets.
 Elementwise operations broadcast as in NumPy, and a gradient is then summed down to the shape of its operand. $x y$
@@ -75,35 +82,6 @@ CALLS: dict[str, tuple[tuple[Any, ...] | None, dict[str, Any]]] = {
     "swapaxes": (None, {"axis1": 0, "axis2": 1}),
     "take_along_axis": ((X, PLACES), {}),
 }
-# Written by hand, left and right sides: what would show a length of the example as a number, a power series, or the
-# shifts and masks by which a rule computes what is simpler to say with indices.
-BY_HAND: dict[str, list[tuple[str, str]]] = {
-    "cholesky": [
-        (r"\bar x", r"\tfrac{1}{2} (S + S^{\top}), \quad S = y^{-\top} \, \Phi(y^{\top} g) \, y^{-1}"),
-        (r"\Phi(A)_{ij}", r"A_{ij} \, ([i > j] + \tfrac{1}{2} [i = j])"),
-    ],
-    "cofactors_slope": [
-        (r"\bar x", r"D^2 \operatorname{cof}(x)[t, g]"),
-        (r"\bar t", r"D \operatorname{cof}(x)[g]"),
-    ],
-    "cumprod": [(r"\bar x_i", r"\sum_{j \ge i} g_j \prod_{k \le j,\, k \ne i} x_k")],
-    "cumsum": [(r"\bar x_i", r"\sum_{j \ge i} g_j")],
-    "eigenvectors": [
-        (r"\bar x", r"y \, (F \odot (y^{\top} g)) \, y^{\top}, \quad F_{ij} = \frac{[i \ne j]}{\lambda_j - \lambda_i}"),
-    ],
-    "eigvalsh": [(r"\bar x", r"V \operatorname{diag}(g) \, V^{\top}, \quad V = \operatorname{eigvecs} x")],
-    "logcumsumexp": [(r"\bar x_i", r"\sum_{j \ge i} g_j e^{x_i - y_j}")],
-    "mean": [(r"\bar x", r"\operatorname{broadcast}\left(\frac{g}{n}\right)")],
-    "prod": [(r"\bar x_i", r"g \prod_{j \ne i} x_j")],
-    "ranked": [(r"\bar x_i", r"\sum_j \frac{g_j \, [x_i = y_j]}{\sum_k [x_k = y_j]}")],
-    "recurrence": [(r"\bar a_i", r"\bar b_i \, y_{i - 1}"), (r"\bar b_i", r"g_i + a_{i + 1} \bar b_{i + 1}")],
-    "running_max": [(r"\bar x_i", r"\sum_{j \ge i} \frac{g_j \, [x_i = y_j]}{\sum_{k \le j} [x_k = y_j]}")],
-    "running_min": [(r"\bar x_i", r"\sum_{j \ge i} \frac{g_j \, [x_i = y_j]}{\sum_{k \le j} [x_k = y_j]}")],
-    "sinc": [(r"\bar x", r"\frac{g \, (\cos (\pi x) - y)}{x}")],
-    "std": [(r"\bar x", r"\frac{g \, (x - \operatorname{mean}(x))}{(n - \text{ddof}) \, y}")],
-    "svdvals": [(r"\bar x", r"U \operatorname{diag}(g) \, V^{\top}")],
-    "var": [(r"\bar x", r"\frac{2 g \, (x - \operatorname{mean}(x))}{n - \text{ddof}}")],
-}
 
 
 def calls(op: Op) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -117,10 +95,13 @@ def equations(op: Op) -> list[tuple[str, str]]:
     operands, params = calls(op)
     letters = [x.letter if isinstance(x, Symbol) else "" for x in operands]
     result = "z" if "y" in letters else "y"
+    by_hand = BY_HAND.get(op.name, [])
+    if by_hand and by_hand[0][0].startswith("y"):
+        return by_hand
     value = Formula(op(list(operands))) if op is ops.affine else value_formula(op, operands, **params)
-    shown = [(result, value.latex)]
-    if op.name in BY_HAND:
-        return shown + BY_HAND[op.name]
+    shown = [(result, value.latex if op.differentiable else Latex().put(value.expression, Binding.SUM))]
+    if by_hand:
+        return shown + by_hand
     for i, name in enumerate(letters):
         without = op.joint_vjp is None and op.argnum_vjp is None and (i >= len(op.vjps) or op.vjps[i] is None)
         if not op.differentiable or without or not name:
@@ -139,12 +120,13 @@ def math(shown: list[tuple[str, str]]) -> str:
 
 def signature(name: str, function: Any) -> str:
     """Return a call as one writes it, with defaults and without types."""
-    words = []
+    words: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
         star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
-        plain = star if not isinstance(function, Op) else ""  # an op takes its operands as one list
-        words.append(f"{plain}{parameter.name.lstrip('_')}{default}")
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(word.startswith("*") for word in words):
+            words.append("*")  # what follows goes by name
+        words.append(f"{star}{parameter.name.lstrip('_')}{default}")
     return f"`{name}({', '.join(words)})`"
 
 
@@ -168,7 +150,14 @@ def section(op: Op) -> str:
         notes.append(f"Convention: the derivative is {op.kinks}.")
     if not op.differentiable:
         notes.append("No derivative.")
+    if op.name not in tinygrad_mlp.__all__:
+        notes.append("Not exported.")
     return "\n\n".join([*lines, " ".join(notes)] if notes else lines)
+
+
+def composed_section(name: str, function: Any) -> str:
+    """Return the section of a function composed of rows that has formulas."""
+    return "\n\n".join([f"### {name}", f"{signature(name, function)}: {first_line(function)}", math(COMPOSED[name])])
 
 
 def chapters() -> Iterator[tuple[str, list[Op], list[tuple[str, Any]]]]:
@@ -190,13 +179,16 @@ def page() -> str:
     parts, contents, conventions = [], [], []
     for path, rows, composed in chapters():
         title = path.rpartition(".")[2]
-        links = ", ".join(f"[{op.name}](#{op.name})" for op in rows)
-        contents.append(f"- [{title}](#{title}-module): {links or ', '.join(f'`{name}`' for name, _ in composed)}")
+        links = [f"[{op.name}](#{op.name})" for op in rows]
+        links += [f"[{name}](#{name})" if name in COMPOSED else f"`{name}`" for name, _ in composed]
+        contents.append(f"- [{title}](#{title}-module): {', '.join(links)}")
         parts.append(f"## {title} (module)\n\n{first_line(sys.modules[path])}")
+        parts += [NOTES[title]] if title in NOTES else []
         parts += [section(op) for op in rows]
+        parts += [composed_section(name, f) for name, f in composed if name in COMPOSED]
         conventions += [f"| [{op.name}](#{op.name}) | {op.kinks} |" for op in rows if op.kinks]
-        if composed:
-            lines = [f"- {signature(name, f)}: {first_line(f)}" for name, f in composed]
+        lines = [f"- {signature(name, f)}: {first_line(f)}" for name, f in composed if name not in COMPOSED]
+        if lines:
             parts.append(f"Composed of rows, in `{title}`:\n\n" + "\n".join(lines))
     table = CONVENTIONS + "\n".join(conventions)
     return "\n\n".join([HEAD.strip(), "\n".join(contents), table, *parts]) + "\n"

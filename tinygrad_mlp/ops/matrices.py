@@ -189,7 +189,7 @@ def slogdet(x: Any) -> SlogdetResult:
 # ----------------------------------------------------------------------------------------------- inverses and equations
 
 
-@primitive(symbol="⁻¹", latex="{0}^{{-1}}")
+@primitive(symbol="⁻¹", latex="{0}^{{-1}}", defined=r"\det x \ne 0")
 def inv(xp: Any, x: Any) -> Any:
     """Return the inverse of a square matrix.
 
@@ -208,7 +208,7 @@ def _explain_solve(a: Any, b: Any) -> str:
     return f"solve: {tuple(a.shape)} and {tuple(b.shape)}: the rows of both must be as many, and leading axes broadcast"
 
 
-@primitive(symbol="solve", latex="{0}^{{-1}} {1}", explain=_explain_solve)
+@primitive(symbol="solve", latex="{0}^{{-1}} {1}", defined=r"\det a \ne 0", explain=_explain_solve)
 def solution(xp: Any, a: Any, b: Any) -> Any:
     """Return the solution x of ``a x = b`` for matrices ``a`` and ``b``; what ``solve`` comes down to."""
     return xp.linalg.solve(a, b)
@@ -314,7 +314,11 @@ defvjp(pinv, _pinv_vjp)
 # ------------------------------------------------------------------------------------------------ factors, eigenvalues
 
 
-@primitive(symbol="cholesky", latex=r"\operatorname{{chol}} {0}")
+@primitive(
+    symbol="cholesky",
+    latex=r"\operatorname{{chol}} {0}",
+    defined=r"x = x^{\top} \text{ with positive eigenvalues}",
+)
 def cholesky(xp: Any, x: Any, /, *, upper: bool = False) -> Any:
     """Return the triangular factor L of symmetric positive definite matrices L Lᵀ, or its transpose if ``upper``.
 
