@@ -48,6 +48,8 @@ MESSAGES = [
     (lambda x: tg.softmax(x, dim=1), UnsupportedError, r"softmax: no argument 'dim' \(use axis=\)"),
     (lambda x: x.sum(axis=1, keepdim=True), UnsupportedError, r"sum: no argument 'keepdim' \(use keepdims=\)"),
     (lambda x: x.std(unbiased=False), UnsupportedError, r"std: no argument 'unbiased' \(use ddof=\)"),
+    (lambda x: tg.clip(x, a_min=0), UnsupportedError, r"clip: no argument 'a_min' \(use min=\)"),
+    (lambda x: tg.clip(x, lower=0), UnsupportedError, r"clip: no argument 'lower' \(it takes: min, max\)"),
     (lambda x: tg.exp(x, dim=0), UnsupportedError, r"exp: no argument 'dim' \(it takes: none\)"),
     (lambda x: f"{x:.2f}", ShapeError, r"format: '.2f' is for one number, and this tensor has shape \(2, 3\)"),
     (tg.add, TypeError, "add"),

@@ -33,7 +33,8 @@ REAL = "fiub"  # kinds of dtype that can be computed with
 COMMON = frozenset((ndarray, float, int))
 NUMBERS = frozenset((float, int, bool))
 PLAIN = NUMBERS | {str, slice, NoneType}
-OURS = {"dim": "axis", "keepdim": "keepdims", "unbiased": "ddof"}  # what PyTorch's users type, and NumPy's name for it
+# What users of PyTorch and of older NumPy type, and the name here.
+OURS = {"dim": "axis", "keepdim": "keepdims", "unbiased": "ddof", "a_min": "min", "a_max": "max"}
 
 
 def op_named(name: str) -> "Op":
@@ -285,9 +286,9 @@ class Op:
             return error
         unknown = [key for key in params if key not in self.param_names]
         if unknown:
-            known = ", ".join(self.param_names) or "none"
+            known = [name for name, default in self.operands if default is not MISSING] + list(self.param_names)
             ours = OURS.get(unknown[0])
-            remedy = f"use {ours}=" if ours in self.param_names else f"it takes: {known}"
+            remedy = f"use {ours}=" if ours in known else f"it takes: {', '.join(known) or 'none'}"
             return UnsupportedError(f"{self.name}: no argument {unknown[0]!r} ({remedy})")
         about_shapes = isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError)
         text = self.explain(*values, **params) if self.explain is not None and about_shapes else ""
