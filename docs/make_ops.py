@@ -4,6 +4,7 @@ Run ``python docs/make_ops.py`` after changing a row. The derivatives come from 
 """
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,7 @@ def letter(latex: str) -> Symbol:
     return Symbol(latex.lstrip("\\"), latex=latex)
 
 
+OPERATOR = re.compile(r"\\operatorname\{([^{}]*)\}")  # which GitHub refuses
 X, ROW = Symbol("x", (3, 3)), Symbol("x", (3,))
 PLACES, PLACE = Symbol("i", (3, 3), dtype=np.int64), Symbol("k", (3,), dtype=np.int64)
 # The operands and params to show a row with, where letters of shape (3, 3) and the defaults do not do.
@@ -112,6 +114,7 @@ def equations(op: Op) -> list[tuple[str, str]]:
 
 def math(shown: list[tuple[str, str]]) -> str:
     """Return equations as one block, below each other."""
+    shown = [(left, OPERATOR.sub(r"\\mathop{\\mathrm{\1}}", right)) for left, right in shown]
     if len(shown) == 1:
         return f"```math\n{shown[0][0]} = {shown[0][1]}\n```"
     lines = " \\\\[4pt]\n".join(rf"{left} &= {right}" for left, right in shown)

@@ -62,6 +62,10 @@ def test_formulas_are_balanced():
         assert plain.count(r"\left") == plain.count(r"\right")
 
 
+def test_formulas_use_no_macro_that_github_refuses():
+    assert re.findall(r"\\(?:operatorname|DeclareMathOperator|def|newcommand|mbox|phantom|require)\b", PAGE) == []
+
+
 def test_sphinx_builds_the_pages(tmp_path):
     pytest.importorskip("myst_nb", reason="myst-nb is not installed")
     build = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path)]
