@@ -83,10 +83,34 @@ def test_trapezoid_is_numpys(data):
 def test_interp_is_numpys(data):
     n = data.draw(st.integers(0, 4))
     points = np.cumsum(data.draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.5, 1.0, 2.0]))))
-    heights = data.draw(hnp.arrays(np.float64, data.draw(st.sampled_from([n, n, n, 3])), elements=st.floats(-3, 3)))
+    heights = data.draw(
+        hnp.arrays(
+            np.float64,
+            data.draw(st.sampled_from([n, n, n, 3])),
+            elements=st.floats(-3, 3) | st.sampled_from([np.inf, -np.inf, np.nan]),
+        )
+    )
+    if n and data.draw(st.booleans()):
+        points[data.draw(st.sampled_from([0, -1]))] *= np.inf
+        points.sort()
     x = data.draw(hnp.arrays(np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0])))
     sides = data.draw(st.sampled_from([{}, {"left": -5.0}, {"right": 7.0}]))
-    compare("interp", x, points, heights, **sides)
+    with np.errstate(invalid="raise"):  # NumPy gives inf or nan without a word, and so do we
+        compare("interp", x, points, heights, **sides)
+
+
+@given(
+    points=hnp.arrays(np.float64, st.integers(1, 5), elements=st.floats(-9, 9), unique=True),
+    period=st.sampled_from([20.0, 19.5, -20.0, 0.0]),
+    x=hnp.arrays(np.float64, shapes(max_dims=2), elements=st.floats(-50, 50)),
+)
+def test_interp_of_points_that_repeat_is_numpys(points, period, x):
+    compare("interp", x, points, np.cos(points), period=period, left=9.0)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint64, np.int64])
+def test_slopes_over_integer_coordinates_may_go_down(kind):
+    compare("gradient", np.array([0.0, 2.0, 4.0]), np.array([3, 2, 0], kind))
 
 
 @pytest.mark.parametrize("f", [
@@ -97,6 +121,8 @@ def test_interp_is_numpys(data):
     lambda x: tg.interp([0.5, 1.0, 2.7, 9.0, -3.0], np.arange(5.0), x),
     lambda x: tg.interp(x, [0.0, 1.0, 6.0], [1.0, 3.0, 2.0]),
     lambda x: tg.interp([0.5, 2.7, 9.0, -3.0], x, [1.0, 3.0, 2.0, 7.0, 1.0]),
+    lambda x: tg.interp(x * 3, [2.0, 0.0, 1.0], [1.0, 3.0, 2.0], period=2.5),
+    lambda x: tg.interp([0.5, 2.7, 9.0, -3.0], x * 3, np.sin(x), period=2.5),
     lambda x: tg.interp([-9.0, 99.0], x, [1.0, 3.0, 2.0, 7.0, 1.0], left=x[0], right=x[1]),
 ])  # fmt: skip
 def test_gradients_agree_with_central_differences(f):
@@ -112,7 +138,7 @@ def test_gradients_agree_with_central_differences(f):
         (lambda: tg.gradient([1.0, 2.0], edge_order=3), "edge_order is 3"),
         (lambda: tg.gradient([1.0]), "axis 0 has length 1; it must be 2"),
         (lambda: tg.gradient(np.ones((2, 2)), 1.0, 2.0, 3.0), "3 distances for 2 axes"),
-        (lambda: tg.interp(1.0, [1.0], [1.0], period=3.0), "period= is not supported"),
+        (lambda: tg.interp(1.0, [1.0], [1.0], period=0.0), "period is 0"),
         (lambda: tg.interp(1.0, [], []), "not empty"),
         (lambda: tg.ediff1d([True, False]), "booleans have no difference"),
     ],

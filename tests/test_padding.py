@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from strategies import shapes
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.errors import ShapeError, TinygradError
 
 MODES = (
     "constant", "edge", "linear_ramp", "maximum", "mean", "median", "minimum", "reflect", "symmetric", "wrap",
@@ -58,6 +58,16 @@ def test_values_and_errors_are_numpys_in_every_mode(mode, data):
         assert value.dtype == expected.dtype
         assert value.shape == expected.shape
         assert np.allclose(value, expected, rtol=1e-5 if kind is np.float32 else 1e-12, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+def test_no_elements_have_a_mean_and_median_of_nan_and_no_extreme():
+    for mode in ("mean", "median"):
+        y = tg.pad(tg.Tensor([1.0, 2.0]), (1, 2), mode, stat_length=0)
+        assert np.array_equal(y.data, np.pad([1.0, 2.0], (1, 2), mode, stat_length=0), equal_nan=True)
+    for mode in ("maximum", "minimum"):
+        with pytest.raises(ShapeError, match="must be positive"):
+            tg.pad([1.0, 2.0], 0, mode, stat_length=0)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -218,6 +218,16 @@ def test_gradients_of_quantiles_measure_right(method, data):
     assert np.isclose(derived, np.sum(u * np.subtract(*ends)) / 2e-4, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+def test_quantiles_of_no_elements_that_are_not_nan_are_nan():
+    for shape, axis in (((0, 3), 0), ((0, 3), 1), ((0,), None)):
+        for q in (0.5, [0.2, 0.4]):
+            expected = np.nanquantile(np.zeros(shape), q, axis=axis)
+            assert np.array_equal(
+                tg.nanquantile(tg.Tensor(np.zeros(shape)), q, axis=axis).data, expected, equal_nan=True
+            )
+
+
 def test_what_no_quantile_can_be_taken_of_is_an_error():
     with pytest.raises(DataError, match=r"q=1\.5 is not in \[0, 1\]"):
         tg.quantile([1.0], 1.5)
@@ -225,7 +235,7 @@ def test_what_no_quantile_can_be_taken_of_is_an_error():
         tg.percentile([1.0], [50, -1])
     with pytest.raises(DataError):
         tg.quantile([1.0], nan)
-    with pytest.raises(ShapeError, match="no element"):
+    with pytest.raises(IndexError, match="no element"):
         tg.quantile([], 0.5)
     with pytest.raises(UnsupportedError, match="choose one of linear"):
         tg.quantile([1.0], 0.5, method="fancy")

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError
-from tinygrad_mlp.ops.comparison import greater, less, not_equal
+from tinygrad_mlp.graph import EVERYTHING, mode
+from tinygrad_mlp.ops.comparison import greater, isnan, less, logical_and, logical_or, not_equal
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, subtract, where
 from tinygrad_mlp.ops.indexing import fitting, getitem, numbers
 from tinygrad_mlp.ops.reductions import sum
+from tinygrad_mlp.ops.rounding import remainder
 from tinygrad_mlp.ops.shaping import (
     as_array,
     astype,
@@ -119,8 +121,8 @@ def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
     else:
         if shape != (n,):
             raise ShapeError(f"gradient: coordinates of shape {shape} on axis {axis} of length {n}")
+        step = step if step.dtype.kind == "f" else astype(step, dtype=np.float64)  # unsigned ones would wrap around
         h = reshape(diff(step), shape=(n - 1,) + (1,) * (len(f.shape) - axis - 1))
-        h = astype(h, dtype=f.dtype) if h.dtype.kind != "f" else h
         rise = divide(subtract(_part(f, axis, 1, None), _part(f, axis, None, -1)), h)
         left, right = h[: n - 2], h[1:]
         middle = divide(_part(rise, axis, None, -1) * right + _part(rise, axis, 1, None) * left, left + right)
@@ -164,13 +166,11 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xp: the coordinates of the points, 1-d and increasing.
         fp: their heights.
         left, right: what holds outside; the height of the nearest point by default, with slope 0.
-        period: not supported.
+        period: after how much the points repeat, in any order; ``left`` and ``right`` then mean nothing.
 
     >>> interp(2.5, [1.0, 2.0, 3.0], [3.0, 2.0, 0.0])
     array(1.)
     """
-    if period is not None:
-        raise UnsupportedError("interp: period= is not supported: repeat the points instead")
     x, xp, fp = as_array(x), as_array(xp), as_array(fp)
     n = xp.shape[0] if len(xp.shape) == 1 else 0
     if not n or tuple(fp.shape) != (n,):
@@ -178,16 +178,41 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
             f"interp: points of shapes {tuple(xp.shape)} and {tuple(fp.shape)}: give two 1-d arrays, not empty"
         )
     fp = fp if fp.dtype.kind == "f" else astype(fp, dtype=np.float64)
+    if period is not None:
+        x, xp, fp, left, right = _periodic(x, xp, fp, period)
+        n += 2
     left = getitem(fp, index=0) if left is None else left
     right = getitem(fp, index=n - 1) if right is None else right
     places, ends = numbers("interp needs its places", x), numbers("interp needs its points", xp)
     below, above = places < ends[0], places > ends[-1]
     inside = np.where(below | above, ends[0], places)
     j = np.clip(np.searchsorted(ends, inside, side="right") - 1, 0, n - 2 if n > 1 else 0)
-    k = j + 1 if n > 1 else j
-    start = getitem(fp, index=j)
-    across = where(below | above, getitem(xp, index=j), x) - getitem(xp, index=j)
-    width = getitem(xp, index=k) - getitem(xp, index=j)
-    line = start + across * divide(getitem(fp, index=k) - start, where(width == 0, 1, width))
-    line = where(inside == ends[k], getitem(fp, index=k), line) if n == 1 else line
+    reached = where(below | above, getitem(xp, index=j), x)
+    line = _line(reached, *(getitem(points, index=i) for points in (xp, fp) for i in (j, j + 1 if n > 1 else j)))
     return where(less(x, ends[0]), left, where(greater(x, ends[-1]), right, line))
+
+
+def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any, None, None]:
+    """Return places and points within one period, in order, with the nearest points of the periods beside it."""
+    if period == 0:
+        raise UnsupportedError("interp: period is 0; give None for points that do not repeat")
+    period = abs(period)
+    x, xp = remainder(x, period), remainder(xp, period)
+    order = np.argsort(numbers("interp needs its points", xp), kind="stable")
+    order = np.concatenate([order[-1:], order, order[:1]])
+    turns = np.zeros(len(order))
+    turns[0], turns[-1] = -period, period
+    return x, getitem(xp, index=order) + turns, getitem(fp, index=order), None, None
+
+
+def _line(x: Any, x0: Any, x1: Any, y0: Any, y1: Any) -> Any:
+    """Return at ``x`` the straight line through two points; beside infinite ones what NumPy gives."""
+    with np.errstate(invalid="ignore"):  # nan is chosen away below
+        width = x1 - x0
+        slope = divide(y1 - y0, where(width == 0, 1, width))
+        line = y0 + (x - x0) * slope
+        if mode() & EVERYTHING == EVERYTHING or np.isnan(numbers("interp needs its values", line)).any():
+            line = where(isnan(line), y1 + (x - x1) * slope, line)
+            line = where(logical_or(x == x0, logical_and(isnan(line), logical_and(y0 == y1, x == x))), y0, line)
+            line = where(x == x1, y1, line)
+    return line

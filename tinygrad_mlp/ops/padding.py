@@ -70,7 +70,7 @@ def pad(
         return wrap(y) if type(x) in NODES else y
     if computed:
         for axis in range(len(x.shape)):
-            if any(widths[axis]):
+            if any(widths[axis]) or stat_length is not None:  # a length of 0 is told in any case
                 x = _RULES[mode](x, axis, widths, given.get(OPTIONS[mode]), mode)
         return x
     places = numpys("pad", np.pad, np.arange(x.size).reshape(tuple(x.shape)), widths, mode)
@@ -163,6 +163,8 @@ def _median(x: Any, axis: int, keepdims: bool) -> Any:
     values = numbers("pad with a median needs numbers", x)
     order = np.argsort(values, axis=axis, kind="stable")
     n = values.shape[axis]
+    if n == 0:
+        return mean(x, axis=axis, keepdims=keepdims)  # nan, with a warning, as in NumPy
     middle = np.take(order, [(n - 1) // 2, n // 2], axis=axis)
     last = np.take(order, [n - 1], axis=axis)  # where a nan is sorted to
     spoilt = np.isnan(np.take_along_axis(values, last, axis))

@@ -135,7 +135,8 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
         keepdims: whether the averaged axes stay, with length one.
 
     Raises:
-        ShapeError: The weights are of another shape.
+        ShapeError: The weights are of another shape than that of ``x`` along ``axis``.
+        UnsupportedError: They are of another shape than ``x``, and no axis says which.
         ZeroWeightsError: Weights sum to zero.
 
     >>> average([[1.0, 2.0, 6.0]], axis=1, weights=[2.0, 1.0, 1.0])
@@ -160,7 +161,9 @@ def _fitted(w: Any, shape: Sequence[int], axis: Axis) -> Any:
     if tuple(w.shape) == tuple(shape):
         return w
     if axis is None:
-        raise ShapeError(f"average: weights of shape {tuple(w.shape)} for an array of shape {tuple(shape)}: give axis=")
+        raise UnsupportedError(
+            f"average: weights of shape {tuple(w.shape)} for an array of shape {tuple(shape)}: give axis="
+        )
     axes = reduced_axes(axis, len(shape))
     wanted = tuple(shape[a] for a in axes)
     if tuple(w.shape) != wanted:
@@ -491,14 +494,18 @@ def nanmean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return _mean(x, axis=axis, keepdims=keepdims, where=logical_not(isnan(x)))
 
 
-def nanvar(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+def nanvar(
+    x: Any, axis: Axis = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False
+) -> Any:
     """Return the variance over ``axis`` of what is not nan; nan if that is no more than ``ddof`` elements."""
-    x = as_array(x)
+    x, ddof = as_array(x), _correction("nanvar", ddof, correction)
     there = logical_not(isnan(x))
     y = _var(x, axis=axis, keepdims=keepdims, ddof=ddof, where=there)
     return select(sum(there, axis=axis, keepdims=keepdims) > ddof, y, math.nan)
 
 
-def nanstd(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+def nanstd(
+    x: Any, axis: Axis = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False
+) -> Any:
     """Return the standard deviation over ``axis`` of what is not nan."""
-    return _root(nanvar(x, axis, ddof=ddof, keepdims=keepdims))
+    return _root(nanvar(x, axis, ddof=_correction("nanstd", ddof, correction), keepdims=keepdims))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload, is_floating
-from tinygrad_mlp.errors import AxisError, DataError, DTypeError, ShapeError, UnsupportedError
+from tinygrad_mlp.errors import AxisError, DataError, DTypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.arranging import flip, moveaxis
 from tinygrad_mlp.ops.comparison import isnan, logical_and, logical_not, logical_or, maximum, minimum
 from tinygrad_mlp.ops.elementwise import divide, where
@@ -245,8 +245,10 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     weak, q = type(q) in (float, int), np.asarray(q)
     line, shape = _lined(name, as_array(x), axis)
     length, holes, places = line.shape[-1], _holes(line), np.ravel(q)
+    if aside and 0 in np.shape(x):
+        return mean(x, axis=axis, keepdims=keepdims)  # nan, with a warning, as in NumPy, whatever the shape of q
     if length == 0:
-        raise ShapeError(f"{name} of shape {tuple(np.shape(x))}: there is no element to take")
+        raise IndexingError(f"{name} of shape {tuple(np.shape(x))}: there is no element to take")
     n = sum(logical_not(holes), axis=-1, keepdims=True) if aside and holes is not None else length
     place = _place(method, n, places)
     if method == "linear" and q.dtype.kind in "iu":

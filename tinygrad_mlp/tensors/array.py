@@ -227,7 +227,9 @@ class Tensor(Operators):
         return ops.getitem(self, index=plain_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TinygradError("a tensor's elements cannot be assigned: build a new one with tg.where, or assign to .data")
+        raise UnsupportedError(
+            "a tensor's elements cannot be assigned: build a new one with tg.index_update, or assign to .data"
+        )
 
     def __len__(self) -> int:
         if not self.shape:

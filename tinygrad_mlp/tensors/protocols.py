@@ -120,7 +120,7 @@ ON_VALUES = frozenset({
 IDLE: dict[str, tuple[Any, ...]] = {
     "casting": ("same_kind",), "copy": (True,), "dtype": (None,), "initial": (None,), "mean": (None,),
     "order": (None, "C", "K"), "out": (None,), "overwrite_input": (False,), "subok": (True, False),
-    "where": (None, True),
+    "weights": (None,), "where": (None, True),
 }  # fmt: skip
 RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
 
