@@ -73,6 +73,55 @@ def test_a_vjp_gives_the_same_in_another_library(op, data):
         assert np.allclose(np.asarray(g), expected[ours[i]], rtol=1e-12, atol=1e-12)
 
 
+X = np.random.default_rng(3).permutation(12).reshape(3, 4) / 4 - 1.4
+V, S, HOLED = X[0], X @ X.T + 3 * np.eye(3), np.where(X > 1, np.nan, X)
+ROW, LABELS, PLACES = np.array([0, 2, 2]), np.array([1, 0, 3]), np.argsort(X, axis=1)
+COMPOSED = [
+    (tg.append, X, V), (tg.delete, X, ROW, 0), (tg.diag, V), (tg.diagonal, X, 1), (tg.einsum, "ii,ij->j", S, S),
+    (tg.fill_diagonal, X, 2.0), (tg.flip, X, 0), (tg.insert, X, 1, V, 0), (tg.repeat, X, [1, 2, 0], 0),
+    (tg.resize, X, (2, 9)), (tg.roll, X, 2, 1), (tg.rot90, X), (tg.split, X, 2, 1), (tg.trace, X), (tg.tril, X),
+    (tg.triu, X, 1), (tg.unstack, X), (tg.cummax, X), (tg.nancumsum, HOLED), (tg.diff, X), (tg.gradient, X),
+    (tg.gather, X, 1, PLACES), (tg.index_add, X, ROW, X), (tg.index_update, X, [0, 2], X[:2]),
+    (tg.put_along_axis, X, PLACES, X), (tg.scatter_add, X, 1, PLACES, X), (tg.select, [X > 0], [X], 0),
+    (tg.take, X, ROW, 1), (tg.compress, [True, False, True], X, 0), (tg.choose, [0, 1, 0, 1], [V, X[1]]),
+    (tg.cross_entropy, X, LABELS, np.arange(1.0, 5.0)), (tg.nll_loss, X, LABELS), (tg.multi_margin_loss, X, LABELS),
+    (tg.gaussian_nll_loss, X, X[::-1].copy(), np.exp(X)), (tg.rms_norm, X, (4,), V), (tg.layer_norm, X, (4,), V, V),
+    (tg.norm, X, "nuc"), (tg.norm, X, 3, 1), (tg.slogdet, S), (tg.solve, S, X), (tg.matrix_power, S, -1),
+    (tg.kron, X, V), (tg.tensordot, X, X, 2), (tg.cross, S, S[::-1].copy()), (tg.nanmean, HOLED), (tg.nanvar, HOLED, 1),
+    (tg.ptp, X, 1), (tg.median, X, 1), (tg.quantile, X, [0.1, 0.5], 1), (tg.sort, X, 0), (tg.topk, X, 2),
+    *((tg.pad, X, 1, mode) for mode in ("constant", "edge", "wrap", "reflect", "linear_ramp", "mean", "maximum")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args"), [(f, args) for f, *args in COMPOSED], ids=lambda x: getattr(x, "__name__", ""))
+def test_a_composed_function_and_its_gradients_are_the_same_in_another_library(f, args):
+    outcomes = []
+    for asarray in (np.asarray, xp.asarray):
+        ours = mapped(args, lambda x, asarray=asarray: tg.Tensor(asarray(x)) if x.dtype.kind == "f" else asarray(x))
+        y = f(*ours)
+        for part in y if isinstance(y, list | tuple) else [y]:
+            if part.requires_grad:
+                tg.sum(part * part + part).backward()
+        outcomes.append([x for x in flat((y, ours)) if type(x) is tg.Tensor])
+    assert outcomes[0]
+    for a, b in zip(*outcomes, strict=True):
+        for numbers, others in ((a.data, b.data), (a.grad, b.grad)):
+            if numbers is not None:
+                assert namespace(others).module is xp
+                assert np.allclose(np.asarray(others), numbers, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+def mapped(x, f):
+    """Nested lists with ``f`` of every array."""
+    if isinstance(x, list | tuple):
+        return [mapped(part, f) for part in x]
+    return f(x) if isinstance(x, np.ndarray) else x
+
+
+def flat(x):
+    return [y for part in x for y in flat(part)] if isinstance(x, list | tuple) else [x]
+
+
 def test_a_network_trains_in_another_library():
     rng = np.random.default_rng(0)
     data = [rng.normal(size=shape) for shape in ((5, 3), (3, 4), (4,), (4, 2))]

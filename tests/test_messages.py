@@ -19,6 +19,13 @@ from tinygrad_mlp.tensors import neurons
 X = np.arange(6.0).reshape(2, 3)
 
 
+class OnADevice:
+    """An array of a library that does not let NumPy read it."""
+
+    def __array__(self, *_args, **_kwargs):
+        raise RuntimeError("copy it to the host first")
+
+
 # -------------------------------------------------------------------------------------------------------- errors
 
 MESSAGES = [
@@ -61,6 +68,8 @@ MESSAGES = [
     (lambda x: x * np.ones(3, complex), DTypeError, "complex"),
     (lambda x: np.array(["a"]) + x, DTypeError, "not numbers"),
     (lambda x: x * [1.0, [2.0]], DTypeError, "list"),
+    (lambda _x: tg.exp(OnADevice()), DTypeError, "a OnADevice that is no array: copy it to the host first"),
+    (lambda _x: tg.power([2, 3], [[-1]]), ShapeError, "Integers to negative integer powers are not allowed"),
     (lambda x: x * np.ma.array(np.ones(3), mask=[0, 0, 1]), DTypeError, "a masked array has no numbers under its mask"),
     (lambda _x: tg.Tensor(np.ma.masked), DTypeError, "a masked array has no numbers under its mask"),
     (lambda x: x.astype(complex), DTypeError, "complex"),

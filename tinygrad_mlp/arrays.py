@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import scalars
-from tinygrad_mlp.errors import DTypeError, MissingDependencyError, StaleError
+from tinygrad_mlp.errors import DTypeError, MissingDependencyError, StaleError, TinygradError
 
 INTEGER_OF = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
 COPY_LIMIT = 64 * 2**20  # bytes; a larger constant is checksummed instead of copied
@@ -46,6 +46,7 @@ class Namespace:
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """Return ``a`` where the condition, which may be a Python bool, holds, else ``b``."""
+        a = self.module.asarray(a) if type(a) is type(b) is float else a  # the standard wants one array of the two
         return self.module.where(self.module.asarray(condition) if type(condition) is bool else condition, a, b)
 
     def sum_product(self, weights: Any, x: Any) -> Any:
@@ -317,8 +318,10 @@ def as_payload(data: Any) -> Any:
         given = data
         try:
             data = data if isinstance(data, np.generic) else np.asarray(data)
-        except ValueError as error:
-            raise DTypeError(f"a list that is no array: {error}") from None
+        except TinygradError:
+            raise
+        except (ValueError, TypeError, RuntimeError) as error:  # a list with gaps, an array that stays where it is
+            raise DTypeError(f"a {kind.__name__} that is no array: {error}") from None
         if hasattr(given, "mask") and np.ma.is_masked(given):  # np.ma itself takes long to import
             raise DTypeError("a masked array has no numbers under its mask: fill it, or leave those elements out")
     if data.dtype.kind not in "fiub":

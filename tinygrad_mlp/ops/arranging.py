@@ -14,11 +14,13 @@ from tinygrad_mlp.ops.shaping import (
     as_array,
     as_tuple,
     astype,
+    beside,
     broadcast_to,
     concatenate,
     expand_dims,
     normal_axes,
     normal_axis,
+    numpy_dtype,
     reshape,
     transpose,
     whole,
@@ -420,12 +422,13 @@ def fill_diagonal(x: Any, values: Any, wrap: bool = False) -> Any:
 def _triangle(x: Any, k: int) -> Any:
     """Return where the last two axes of ``x`` are on or below the k-th diagonal; a 1-d ``x`` is every row."""
     rows, columns = x.shape[-2:] if len(x.shape) > 1 else x.shape * 2
-    return np.arange(columns) <= np.arange(rows)[:, None] + whole("a diagonal", k)
+    return beside(x, np.arange(columns) <= np.arange(rows)[:, None] + whole("a diagonal", k))
 
 
 def _zero(x: Any) -> Any:
     """Return a zero that leaves the dtype of ``x`` as it is."""
-    return 0.0 if x.dtype.kind == "f" else np.zeros((), x.dtype)
+    dtype = numpy_dtype(x.dtype)
+    return 0.0 if dtype.kind == "f" else beside(x, np.zeros((), dtype))
 
 
 def tril(x: Any, k: int = 0) -> Any:

@@ -12,7 +12,16 @@ from tinygrad_mlp.ops.comparison import equal, isnan, logical_or
 from tinygrad_mlp.ops.elementwise import divide, exp, where
 from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.reductions import Axis, defoptions, prod, reduced_axes, sum
-from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to, concatenate, normal_axis, reshape, transpose
+from tinygrad_mlp.ops.shaping import (
+    as_array,
+    astype,
+    beside,
+    broadcast_to,
+    concatenate,
+    normal_axis,
+    reshape,
+    transpose,
+)
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -220,7 +229,7 @@ def _with_indices(extreme: Callable[..., Any], x: Any, axis: int) -> Extremes:
         return Extremes(reshape(extreme(x, axis=axis), shape=()), np.zeros((), np.intp))
     y = extreme(x, axis=axis)
     n = moveaxis(x, axis, -1).shape[-1]
-    places = moveaxis(broadcast_to(np.arange(n), shape=tuple(moveaxis(x, axis, -1).shape)), -1, axis)
+    places = moveaxis(broadcast_to(beside(x, np.arange(n)), shape=tuple(moveaxis(x, axis, -1).shape)), -1, axis)
     found = where(logical_or(equal(x, y), isnan(x)), places, 0)
     return Extremes(y, running_max(found, axis=axis))
 

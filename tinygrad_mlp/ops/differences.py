@@ -19,6 +19,7 @@ from tinygrad_mlp.ops.shaping import (
     concatenate,
     normal_axes,
     normal_axis,
+    numpy_dtype,
     reshape,
     whole,
 )
@@ -50,7 +51,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     axis = normal_axis(axis, len(x.shape))
     parts = [_end(part, x, axis) for part in (prepend, x, append) if part is not None]
     x = concatenate(parts, axis=axis) if len(parts) > 1 else x
-    step = not_equal if x.dtype == np.dtype(bool) else subtract
+    step = not_equal if numpy_dtype(x.dtype).kind == "b" else subtract
     for _ in range(n):
         x = step(_part(x, axis, 1, None), _part(x, axis, None, -1))
     return x
@@ -67,7 +68,7 @@ def _end(part: Any, x: Any, axis: int) -> Any:
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Return the differences of neighbours in the flattened ``x``, between ``to_begin`` and ``to_end``."""
     x = _flat(x)
-    if x.dtype == np.dtype(bool):
+    if numpy_dtype(x.dtype).kind == "b":
         raise DTypeError("ediff1d: booleans have no difference: convert them to integers")
     ends = [None if part is None else _flat(fitting("ediff1d", x, part)) for part in (to_begin, to_end)]
     parts = [part for part in (ends[0], diff(x), ends[1]) if part is not None]
@@ -95,7 +96,7 @@ def gradient(f: Any, *varargs: Any, axis: Axes | None = None, edge_order: int = 
         raise DTypeError(f"gradient: {len(varargs)} distances for {len(axes)} axes")
     if edge_order not in (1, 2):
         raise UnsupportedError(f"gradient: edge_order is {edge_order}; choose 1 or 2")
-    if f.dtype.kind != "f":
+    if numpy_dtype(f.dtype).kind != "f":
         f = astype(f, dtype=np.float64)
     for a in axes:
         if f.shape[a] < edge_order + 1:
@@ -121,7 +122,9 @@ def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
     else:
         if shape != (n,):
             raise ShapeError(f"gradient: coordinates of shape {shape} on axis {axis} of length {n}")
-        step = step if step.dtype.kind == "f" else astype(step, dtype=np.float64)  # unsigned ones would wrap around
+        step = (
+            step if numpy_dtype(step.dtype).kind == "f" else astype(step, dtype=np.float64)
+        )  # unsigned ones would wrap around
         h = reshape(diff(step), shape=(n - 1,) + (1,) * (len(f.shape) - axis - 1))
         rise = divide(subtract(_part(f, axis, 1, None), _part(f, axis, None, -1)), h)
         left, right = h[: n - 2], h[1:]
@@ -177,7 +180,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         raise ShapeError(
             f"interp: points of shapes {tuple(xp.shape)} and {tuple(fp.shape)}: give two 1-d arrays, not empty"
         )
-    fp = fp if fp.dtype.kind == "f" else astype(fp, dtype=np.float64)
+    fp = fp if numpy_dtype(fp.dtype).kind == "f" else astype(fp, dtype=np.float64)
     if period is not None:
         x, xp, fp, left, right = _periodic(x, xp, fp, period)
         n += 2

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.errors import (
     DTypeError,
     IndexingError,
@@ -17,7 +18,17 @@ from tinygrad_mlp.errors import (
 )
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
 from tinygrad_mlp.ops.elementwise import add, where
-from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to, concatenate, normal_axis, reshape, stack
+from tinygrad_mlp.ops.shaping import (
+    as_array,
+    astype,
+    broadcast_to,
+    concatenate,
+    normal_axis,
+    number_beside,
+    numpy_dtype,
+    reshape,
+    stack,
+)
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -59,7 +70,17 @@ def _plain_part(part: Any) -> Any:
 @primitive(symbol="[ ]", latex="{0}_{{i}}", linear=True, view=True, analytic=True)
 def getitem(xp: Any, x: Any, /, index: Any) -> Any:
     """Return ``x[index]``: slices, None, Ellipsis, integers, integer arrays (repeats too) and masks, as in NumPy."""
-    return x[index]
+    return x[index] if xp is NUMPY else _read(xp, x, index)
+
+
+def _read(xp: Any, x: Any, index: Any) -> Any:
+    """Return ``x[index]`` of an array of another library, which need not know all of NumPy's indices."""
+    parts = index if type(index) is tuple else (index,)
+    parts = tuple(np.asarray(part) if hasattr(part, "shape") else part for part in parts)
+    if not any(isinstance(part, np.ndarray) for part in parts):
+        return x[parts if any(part is Ellipsis for part in parts) else (*parts, ...)]
+    cells = np.asarray(np.arange(x.size).reshape(x.shape)[parts])
+    return xp.reshape(xp.take(xp.reshape(x, (-1,)), xp.asarray(cells.ravel()), axis=0), cells.shape)
 
 
 @primitive(symbol="scatter", latex=r"\operatorname{{scatter}}({0})", linear=True, analytic=True)
@@ -340,7 +361,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     y = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         holds = as_array(condition)
-        if holds.dtype != np.dtype(bool):
+        if numpy_dtype(holds.dtype).kind != "b":
             raise DTypeError(f"select: a condition holds booleans, not {holds.dtype}")
         y = where(holds, _choice(choice), _choice(y))
     return y
@@ -405,10 +426,10 @@ def fitting(name: str, x: Any, values: Any) -> Any:
     Raises:
         DTypeError: They would lose their fractions, and with them the gradient.
     """
-    values = as_array(values)
+    values = number_beside(x, values)
     if x.dtype == values.dtype:
         return values
-    if not np.can_cast(values.dtype, x.dtype, "same_kind"):
+    if not np.can_cast(numpy_dtype(values.dtype), numpy_dtype(x.dtype), "same_kind"):
         raise DTypeError(f"{name}: {values.dtype} values do not fit in an array of {x.dtype}: convert one of them")
     return astype(values, dtype=x.dtype)
 

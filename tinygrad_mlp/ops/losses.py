@@ -291,7 +291,7 @@ def _check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool
             f"{name}: prediction {shape} against target {given}: give labels of shape {shape[:-1]}"
             + (", or one weight per class" if name == "cross_entropy" else "")
         )
-    labels = target._payload if type(target) in NODES else target
+    labels = np.asarray(target._payload if type(target) in NODES else target)
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: labels must be integers, not {labels.dtype}")
     if 0 <= ignored < shape[-1] or (labels.size and (labels.min() < 0 or labels.max() >= shape[-1])):
@@ -488,7 +488,7 @@ def gaussian_nll_loss(
         raise DataError("gaussian_nll_loss: a variance is negative")
     if not eps > 0:
         raise UnsupportedError(f"gaussian_nll_loss: eps is {eps}; it must be positive")
-    var = add(var, np.maximum(eps - values, 0).astype(values.dtype))
+    var = add(var, astype(maximum(eps - values, 0), dtype=values.dtype))
     losses = 0.5 * (log(var) + divide(square(x - t), var))
     return reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 

@@ -11,7 +11,7 @@ from tinygrad_mlp.ops.elementwise import add, divide, multiply, square
 from tinygrad_mlp.ops.indexing import numpys
 from tinygrad_mlp.ops.norms import euclidean_norm, vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum, var
-from tinygrad_mlp.ops.shaping import as_array, as_tuple, broadcast_to, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import as_array, as_tuple, broadcast_to, normal_axis, numpy_dtype, reshape
 from tinygrad_mlp.ops.special import rsqrt
 
 
@@ -55,7 +55,8 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
     x = as_array(x)
     axes = _last_axes("rms_norm", x, normalized_shape, weight)
     if eps is None:
-        eps = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps)
+        dtype = numpy_dtype(x.dtype)
+        eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
     return _affine(multiply(x, rsqrt(add(mean(square(x), axis=axes, keepdims=True), eps))), weight, None)
 
 

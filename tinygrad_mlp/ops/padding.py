@@ -8,10 +8,20 @@ import numpy as np
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, wrap
 from tinygrad_mlp.ops.comparison import equal
-from tinygrad_mlp.ops.elementwise import multiply, where
+from tinygrad_mlp.ops.elementwise import add, multiply, subtract, where
 from tinygrad_mlp.ops.indexing import getitem, numbers, numpys, rearranged, take_along_axis
 from tinygrad_mlp.ops.reductions import max, mean, min
-from tinygrad_mlp.ops.shaping import as_array, astype, broadcast_to, concatenate, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import (
+    as_array,
+    astype,
+    beside,
+    broadcast_to,
+    concatenate,
+    normal_axis,
+    number_beside,
+    numpy_dtype,
+    reshape,
+)
 
 OPTIONS = {
     "constant": "constant_values", "linear_ramp": "end_values", "maximum": "stat_length", "minimum": "stat_length",
@@ -64,7 +74,7 @@ def pad(
     if mode == "constant" or mode == "empty":
         return _filled(x, widths, given.get("constant_values", 0))
     computed = mode not in ("edge", "wrap") and not (OPTIONS[mode] == "reflect_type" and reflect_type != "odd")
-    if computed and x.dtype.kind != "f":  # rounded as NumPy does; integers have no gradient
+    if computed and numpy_dtype(x.dtype).kind != "f":  # rounded as NumPy does; integers have no gradient
         plain = {k: v if k == "reflect_type" else numbers("pad needs numbers", v) for k, v in given.items()}
         y = numpys("pad", np.pad, numbers("pad needs numbers", x), widths, mode, **plain)
         return wrap(y) if type(x) in NODES else y
@@ -115,7 +125,7 @@ def _side(name: str, values: Any, ndim: int, axis: int, side: int) -> Any:
 
 def _filled(x: Any, widths: list[tuple[int, int]], values: Any) -> Any:
     """Return ``x`` with constants around it, in its own dtype."""
-    values = as_array(values)
+    values = number_beside(x, values)
     if values.dtype != x.dtype:
         values = astype(values, dtype=x.dtype)
     return rearranged(x, values, lambda own, others: numpys("pad", np.pad, own, widths, constant_values=others))
@@ -127,15 +137,15 @@ def _part(x: Any, axis: int, part: Any) -> Any:
 
 def _ramp(x: Any, axis: int, widths: list[tuple[int, int]], end_values: Any, _mode: str) -> Any:
     """Return ``x`` with straight lines from its edges to the end values along one axis."""
-    n, ndim = x.shape[axis], len(x.shape)
+    n, ndim, dtype = x.shape[axis], len(x.shape), numpy_dtype(x.dtype)
     parts = [x]
     for side, width in enumerate(widths[axis]):
-        end = _side("end_values", 0.0 if end_values is None else end_values, ndim, axis, side)
-        steps = np.arange(width, dtype=x.dtype) / x.dtype.type(width or 1)
+        end = _side("end_values", number_beside(x, 0.0 if end_values is None else end_values), ndim, axis, side)
+        steps = np.arange(width, dtype=dtype) / dtype.type(width or 1)
         rise = (steps if side == 0 else steps[::-1]).reshape((-1,) + (1,) * (ndim - axis - 1))
         edge = _part(x, axis, slice(0, 1) if side == 0 else slice(n - 1, n))
         end = astype(end, dtype=x.dtype)
-        parts.insert(0 if side == 0 else 2, end + (edge - end) * rise)
+        parts.insert(0 if side == 0 else 2, add(end, multiply(subtract(edge, end), beside(x, rise))))
     return concatenate(parts, axis=axis)
 
 

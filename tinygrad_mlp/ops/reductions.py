@@ -7,13 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arrays import is_floating
+from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError, ZeroWeightsError
 from tinygrad_mlp.graph import EVERYTHING, mode
 from tinygrad_mlp.ops import elementwise
 from tinygrad_mlp.ops.comparison import equal, isnan, logical_not, logical_or, maximum, minimum, not_equal
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, sqrt, subtract
-from tinygrad_mlp.ops.shaping import as_array, as_tuple, astype, broadcast_to, normal_axis, reshape, transpose
+from tinygrad_mlp.ops.shaping import (
+    as_array,
+    as_tuple,
+    astype,
+    broadcast_to,
+    normal_axis,
+    numpy_dtype,
+    reshape,
+    transpose,
+)
 from tinygrad_mlp.table import Op, defvjp, primitive
 
 Axis = int | Sequence[int] | None
@@ -62,6 +71,8 @@ def sum(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Any
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     array([4., 6.])
     """
+    if xp is not NUMPY and xp.isdtype(x.dtype, "bool"):  # NumPy counts them
+        x = xp.astype(x, xp.int64)
     return xp.sum(x, axis=_tuple(axis), keepdims=keepdims)
 
 
@@ -331,7 +342,7 @@ def _masked(name: str, x: Any, where: Any, fill: Any) -> Any:
 def _mask(name: str, x: Any, where: Any) -> Any:
     """Return the argument ``where`` of a reduction in the shape of ``x``."""
     mask = as_array(where)
-    if mask.dtype != np.dtype(bool):
+    if numpy_dtype(mask.dtype).kind != "b":
         raise DTypeError(f"{name}: where= takes booleans, not {mask.dtype}")
     try:
         return broadcast_to(mask, shape=tuple(x.shape))
@@ -377,7 +388,7 @@ def _extreme(op: Any, beside: Any, x: Any, axis: Axis, keepdims: bool, initial: 
     start = _start(op.name, x, initial)
     if where is not True:  # an infinity hides no tie between an element and the initial value
         last = -math.inf if op is max else math.inf
-        x = _masked(op.name, x, where, last if x.dtype.kind == "f" else start)
+        x = _masked(op.name, x, where, last if numpy_dtype(x.dtype).kind == "f" else start)
     if 0 in x.shape and count(x.shape, axis) == 0:
         return sum(x, axis=axis, keepdims=keepdims) + start
     return beside(op(x, axis=axis, keepdims=keepdims), start)
@@ -401,10 +412,10 @@ def _all(x: Any, *, axis: Axis = None, keepdims: bool = False, where: Any = True
 
 def _float_cast(name: str, x: Any, dtype: Any) -> Any:
     """Return ``x`` in a floating dtype: integers, whose sums might overflow, in float64 unless another is given."""
-    if dtype is not None and np.dtype(dtype).kind != "f":
+    if dtype is not None and numpy_dtype(dtype).kind != "f":
         raise UnsupportedError(f"{name}: dtype={dtype} is not floating; give float32 or float64")
     x = as_array(x)
-    return _cast(x, np.float64 if dtype is None and not is_floating(x) else dtype)
+    return _cast(x, np.float64 if dtype is None and numpy_dtype(x.dtype).kind != "f" else dtype)
 
 
 def _counted(x: Any, mask: Any, axis: Axis, keepdims: bool) -> tuple[Any, Any]:

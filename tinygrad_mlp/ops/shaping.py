@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arrays import as_payload
+from tinygrad_mlp.arrays import NUMPY, as_payload, namespace
 from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.table import NUMBERS, defvjp, defvjp_argnum, primitive
@@ -150,13 +150,21 @@ def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
 defvjp(squeeze, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 
 
+def numpy_dtype(dtype: Any) -> Any:
+    """Return a dtype of any library as NumPy's of the same name."""
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        return np.dtype(str(dtype).rpartition(".")[2])
+
+
 @primitive(symbol="astype", latex="{0}", linear=True)
 def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
     """Return a copy of ``x`` in another real dtype; the gradient comes back in the dtype of ``x``."""
-    wanted = xp.dtype(dtype) if hasattr(xp, "ufunc") else dtype
-    if not xp.isdtype(wanted, ("bool", "integral", "real floating")):
+    wanted = numpy_dtype(dtype)
+    if wanted.kind not in "fiub":
         raise DTypeError(f"astype: {wanted} is no dtype of real numbers; use a real one, such as float64")
-    return xp.astype(x, wanted)
+    return xp.astype(x, wanted if xp is NUMPY else getattr(xp, wanted.name))
 
 
 defvjp(astype, lambda g, _y, _x, **_: astype(g, dtype=_x.dtype))
@@ -200,6 +208,16 @@ def _stack_vjp(argnum: int, g: Any, _y: Any, *_arrays: Any, axis: int = 0) -> An
 
 
 defvjp_argnum(stack, _stack_vjp)
+
+
+def beside(x: Any, array: Any) -> Any:
+    """Return an array of NumPy as one of the library that ``x`` is of."""
+    return namespace(x._payload if type(x) in NODES else x).asarray(array)
+
+
+def number_beside(x: Any, values: Any) -> Any:
+    """Return values as an array, numbers as one of the library that ``x`` is of."""
+    return beside(x, values) if type(values) in NUMBERS else as_array(values)
 
 
 def as_array(x: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.arrays import as_payload, is_floating
+from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import AxisError, DataError, DTypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.arranging import flip, moveaxis
 from tinygrad_mlp.ops.comparison import isnan, logical_and, logical_not, logical_or, maximum, minimum
@@ -13,7 +13,17 @@ from tinygrad_mlp.ops.elementwise import divide, where
 from tinygrad_mlp.ops.indexing import getitem, take_along_axis
 from tinygrad_mlp.ops.reductions import Axis, any, mean, sum
 from tinygrad_mlp.ops.rounding import ceil, floor, rint
-from tinygrad_mlp.ops.shaping import as_array, as_tuple, astype, concatenate, normal_axis, reshape, transpose
+from tinygrad_mlp.ops.shaping import (
+    as_array,
+    as_tuple,
+    astype,
+    beside,
+    concatenate,
+    normal_axis,
+    numpy_dtype,
+    reshape,
+    transpose,
+)
 from tinygrad_mlp.table import defvjp, primitive
 
 # --------------------------------------------------------------------------------------------------------------- order
@@ -168,7 +178,7 @@ def _unlined(y: Any, shape: tuple[int, ...], keepdims: bool, front: tuple[int, .
 
 def _holes(line: Any) -> Any:
     """Return where a line is nan; None for a dtype that has none."""
-    return isnan(line) if is_floating(getattr(line, "_payload", line)) else None
+    return isnan(line) if numpy_dtype(line.dtype).kind == "f" else None
 
 
 def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -181,7 +191,7 @@ def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     n, holes = line.shape[-1], _holes(line)
     if n == 0:
         return mean(x, axis=axis, keepdims=keepdims)  # nan, with a warning, as in NumPy
-    ranks: Any = np.arange((n - 1) // 2, n // 2 + 1)
+    ranks: Any = beside(line, np.arange((n - 1) // 2, n // 2 + 1))
     if holes is not None:
         ranks = where(any(holes, axis=-1, keepdims=True), n - 1, ranks)
     return _unlined(mean(ranked(line, ranks), axis=-1, keepdims=True), shape, keepdims)
@@ -244,7 +254,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
         raise UnsupportedError(f"{name}: method={method!r}: choose one of {', '.join((*ENDS, *CONTINUOUS, *STEPS))}")
     weak, q = type(q) in (float, int), np.asarray(q)
     line, shape = _lined(name, as_array(x), axis)
-    length, holes, places = line.shape[-1], _holes(line), np.ravel(q)
+    length, holes, places = line.shape[-1], _holes(line), beside(line, np.ravel(q))
     if aside and 0 in np.shape(x):
         return mean(x, axis=axis, keepdims=keepdims)  # nan, with a warning, as in NumPy, whatever the shape of q
     if length == 0:
@@ -266,7 +276,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
             share = where(share == 0, 0.5, 1.0)
         if weak and holes is not None:
             share = astype(share, dtype=line.dtype)
-        k = len(places)
+        k = q.size
         y = _between(getitem(y, index=(..., slice(k))), getitem(y, index=(..., slice(k, None))), share)
     y = where(n > 0, y, math.nan) if aside and holes is not None else y
     return _unlined(y, shape, keepdims, q.shape)

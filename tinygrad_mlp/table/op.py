@@ -294,11 +294,19 @@ class Op:
         text = self.explain(*values, **params) if self.explain is not None and about_shapes else ""
         if not text:
             shapes = [tuple(v.shape) for v in values if hasattr(v, "shape")]
-            if self.elementwise and len(set(shapes)) > 1:
+            if self.elementwise and not _broadcast(shapes):
                 text = f"{self.name}: shapes {' and '.join(map(str, shapes))} do not broadcast"
             else:
                 text = f"{self.name} of {', '.join(map(str, shapes)) or 'numbers'}: {error}"
         return own_kind(error)(text)
+
+
+def _broadcast(shapes: Sequence[tuple[int, ...]]) -> bool:
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
 
 
 class VariadicOp(Op):
