@@ -300,9 +300,9 @@ ENGINE = [  # a function, a piece of it, and what stands there instead
     (arrays.freeze, "return array.copy()", "return array"),
     (arrays.thaw, "_checksum(plain) != array.checksum", "False"),
     (table.Op._kept, "freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value", "value"),
-    (table.BinaryOp.__call__, "not raw and self.reads[1][0]", "False"),
+    (table.op.BinaryOp.__call__, "not raw and self.reads[1][0]", "False"),
     (table.Op._record, "node._payload = node._payload.copy()", "pass"),
-    (table._held, "value.copy() if type(value) is ndarray else value", "value"),
+    (table.op._held, "value.copy() if type(value) is ndarray else value", "value"),
     (tensors.array.Tensor.assign, "self.tick = tick()", "pass"),
     (tensors.value.Value.assign, "self.tick = tick()", "pass"),
     (
