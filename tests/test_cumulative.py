@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from outcomes import gradient, outcome
 from strategies import special_arrays
 
 import tinygrad_mlp as tg
@@ -24,21 +25,6 @@ REFERENCES = {
         np.ravel(x) if axis is None else np.atleast_1d(x), axis or 0
     ),
 }
-
-
-def gradient(f, x, seed):
-    x = tg.Tensor(x)
-    y = f(x)
-    y.backward(np.broadcast_to(seed, y.shape))
-    return x.grad
-
-
-def outcome(f, *args, **kwargs):
-    """What a function gives, or that it raises."""
-    try:
-        return np.asarray(f(*args, **kwargs))
-    except (ValueError, TypeError, IndexError) as error:
-        return error
 
 
 @quiet

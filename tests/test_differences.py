@@ -22,7 +22,7 @@ def same(ours, theirs):
     ours, theirs = ((y if isinstance(y, list | tuple) else [y]) for y in (ours, theirs))
     values = [y.data if isinstance(y, tg.Tensor) else np.asarray(y) for y in ours]
     return len(values) == len(theirs) and all(
-        a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, equal_nan=True, rtol=1e-5, atol=1e-6)
+        a.shape == b.shape and a.dtype == b.dtype and np.allclose(a, b, equal_nan=True, rtol=1e-12, atol=1e-13)
         for a, b in zip(values, theirs, strict=True)
     )
 

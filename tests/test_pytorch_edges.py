@@ -22,18 +22,18 @@ def agree(ours, theirs, arrays):
     others = [torch.tensor(a, requires_grad=True) for a in arrays]
     expected = theirs(torch.nn.functional, *others)
     y = ours(*arrays)
-    assert np.allclose(y, expected.detach().numpy())
+    assert np.allclose(y, expected.detach().numpy(), rtol=1e-12, atol=1e-14)
     u = np.random.default_rng(0).normal(size=np.shape(y))
     first = torch.autograd.grad((expected * torch.tensor(u)).sum(), others, create_graph=True)
     found = tg.grad(lambda xs: tg.sum(ours(*xs) * u))(arrays)
     for a, b in zip(found, first, strict=True):
-        assert np.allclose(a, b.detach().numpy(force=True))
+        assert np.allclose(a, b.detach().numpy(force=True), rtol=1e-10, atol=1e-13)
     total = sum(g.sum() for g in first)
     if total.requires_grad:
         second = torch.autograd.grad(total, others, allow_unused=True)
         found = tg.grad(lambda xs: sum(tg.sum(g) for g in tg.grad(lambda zs: tg.sum(ours(*zs) * u))(xs)))(arrays)
         for a, b in zip(found, second, strict=True):
-            assert np.allclose(a, 0.0 if b is None else b.numpy(force=True), atol=1e-7)
+            assert np.allclose(a, 0.0 if b is None else b.numpy(force=True), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "params"), ACTIVATIONS, ids=str)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from outcomes import agree, gradient, outcome
 from strategies import special_arrays
 
 import tinygrad_mlp as tg
@@ -32,36 +33,6 @@ def tangent(f, x, t):
     """The derivative of ``f`` at ``x`` along ``t`` by central differences."""
     h = 1e-6
     return (np.asarray(f(x + h * t)) - np.asarray(f(x - h * t))) / (2 * h)
-
-
-def gradient(f, x, seed=None):
-    """The gradient of ``f`` at the array ``x``, for a seed of random numbers."""
-    x = tg.Tensor(x)
-    y = f(x)
-    y.backward(np.random.default_rng(0).normal(size=y.shape) if seed is None else seed)
-    return x.grad
-
-
-def outcome(f, *args, **kwargs):
-    """What a function gives, or that it raises."""
-    try:
-        return np.asarray(f(*args, **kwargs))
-    except (ValueError, TypeError, IndexError) as error:
-        return error
-
-
-def agree(ours, theirs):
-    """Whether two outcomes are the same: errors in both, or equal arrays of one dtype."""
-    if isinstance(theirs, Exception):
-        return isinstance(ours, TinygradError)
-    if isinstance(ours, Exception):
-        raise ours
-    near = {2: 2e-3, 4: 1e-5}.get(theirs.dtype.itemsize, 1e-12)
-    return (
-        ours.dtype == theirs.dtype
-        and ours.shape == theirs.shape
-        and np.allclose(ours, theirs, rtol=near, atol=near, equal_nan=True)
-    )
 
 
 @quiet

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import agree, gradient, outcome
 from strategies import FEW, special_arrays
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import AxisError, DataError, GradientError, ShapeError, TinygradError, UnsupportedError
-from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.errors import AxisError, DataError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.sorting import CONTINUOUS, ENDS, STEPS
 
 inf, nan = math.inf, math.nan
@@ -18,36 +18,6 @@ quiet = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 METHODS = [*ENDS, *CONTINUOUS, *STEPS]
 DTYPES = st.sampled_from([np.float64, np.float32, np.float16, np.int64, np.uint8])
 AXES = st.none() | st.integers(-3, 3) | st.lists(st.integers(-3, 2), max_size=3).map(tuple)
-
-
-def gradient(f, x, seed):
-    x = tg.Tensor(x)
-    y = f(x)
-    y.backward(np.broadcast_to(seed, y.shape))
-    return x.grad
-
-
-def outcome(f, *args, **kwargs):
-    """What a function gives, or that it raises."""
-    try:
-        y = f(*args, **kwargs)
-        return y.data if type(y) in NODES else np.asarray(y)
-    except (ValueError, TypeError, IndexError) as error:
-        return error
-
-
-def agree(ours, theirs):
-    """Whether two outcomes are the same: errors in both, or equal arrays of one dtype."""
-    if isinstance(theirs, Exception):
-        return isinstance(ours, TinygradError)
-    if isinstance(ours, Exception):
-        raise ours
-    near = {2: 2e-3, 4: 1e-5}.get(theirs.dtype.itemsize, 1e-12)
-    return (
-        ours.dtype == theirs.dtype
-        and ours.shape == theirs.shape
-        and np.allclose(ours, theirs, rtol=near, atol=near, equal_nan=True)
-    )
 
 
 def drawn(data, **limits):
