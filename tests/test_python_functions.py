@@ -124,6 +124,8 @@ def test_printing_a_tensor():
     assert repr(tg.Tensor([1.0]) * 2) == "Tensor([2.], op=multiply)"
     assert repr(tg.Value(1.5, name="v")) == "Value(data=1.5, grad=None, name='v')"
     assert "..." in repr(tg.Tensor(np.zeros(5000)))
+    assert repr(tg.Tensor(np.zeros((0, 3)))) == "Tensor([], shape=(0, 3))"
+    assert repr(tg.Tensor([])) == "Tensor([])"
     with pytest.raises((TypeError, ValueError)):
         f"{tg.Tensor([1.0, 2.0]):.3f}"
 

@@ -141,7 +141,15 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Return ``x`` with each element along ``axis`` repeated; ``repeats`` is a number, or one for each element."""
+    """Return ``x`` with each element along ``axis`` repeated; ``repeats`` is a number, or one for each element.
+
+    >>> repeat([1.0, 2.0], [1, 2])
+    array([1., 2., 2.])
+
+    Raises:
+        ShapeError: There are neither one nor as many repeats as elements, or one is negative.
+        AxisError: There is no such axis.
+    """
     x = as_array(x)
     if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = ravel(x), 0

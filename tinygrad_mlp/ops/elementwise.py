@@ -63,7 +63,13 @@ defvjp(divide, lambda g, _y, _a, b: divide(g, b), lambda g, y, _a, b: divide(-g 
     elementwise=True,
 )
 def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
-    """Return ``a`` where the condition holds, else ``b``; what is not selected gets no gradient, not even a NaN."""
+    """Return ``a`` where the condition holds, else ``b``; what is not selected gets no gradient, not even a NaN.
+
+    The three broadcast against each other. ``where(condition)`` alone gives the indices where it holds, as ``nonzero``.
+
+    >>> where([True, False], [1.0, 2.0], 0.0)
+    array([1., 0.])
+    """
     return xp.where(condition, a, b)
 
 

@@ -422,6 +422,16 @@ def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction
 def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
     """Return ``d² / 2`` where the error d is smaller than ``delta``, else ``delta · (|d| - delta / 2)``.
 
+    Args:
+        prediction: any shape.
+        target: the same shape.
+        delta: the error, in the unit of the target, from which on the loss grows linearly; positive.
+        reduction: "mean" (over elements), "sum" or "none".
+
+    Raises:
+        ShapeError: The shapes differ.
+        UnsupportedError: ``delta`` is not positive, or the reduction is not one of the three.
+
     Source: P. Huber, *Robust estimation of a location parameter*, 1964.
     """
     if not delta > 0:

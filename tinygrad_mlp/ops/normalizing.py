@@ -16,7 +16,14 @@ from tinygrad_mlp.ops.special import rsqrt
 
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
-    """Return ``x`` divided by its p-norm along ``axis``, or by ``eps`` where the norm is smaller; as PyTorch's."""
+    """Return ``x`` divided by its p-norm along ``axis``, or by ``eps`` where the norm is smaller; as PyTorch's.
+
+    >>> normalize([[3.0, 4.0]])
+    array([[0.6, 0.8]])
+
+    Raises:
+        AxisError: There is no such axis; of a vector the axis is 0, not the 1 of the default.
+    """
     x = as_array(x)
     if not x.shape:
         return reshape(normalize(reshape(x, shape=(1,)), p, axis, eps), shape=())
@@ -61,7 +68,15 @@ def rms_norm(x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: f
 
 
 def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
-    """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``."""
+    """Return the cosine of the angle between ``a`` and ``b`` along ``axis``; a norm below ``eps`` counts as ``eps``.
+
+    >>> cosine_similarity([[3.0, 4.0]], [[6.0, 8.0]])
+    array([1.])
+
+    Raises:
+        ShapeError: The shapes do not broadcast.
+        AxisError: There is no such axis; of vectors the axis is 0, not the 1 of the default.
+    """
     a, b = as_array(a), as_array(b)
     shape = numpys("cosine_similarity", np.broadcast_shapes, tuple(a.shape), tuple(b.shape))
     a, b = broadcast_to(a, shape=shape), broadcast_to(b, shape=shape)  # the axis is one of both together

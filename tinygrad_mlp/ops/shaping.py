@@ -176,6 +176,10 @@ def concatenate(xp: Any, *arrays: Any, axis: int | None = 0) -> Any:
 
     >>> concatenate([[1.0, 2.0], [3.0]])
     array([1., 2., 3.])
+
+    Raises:
+        ShapeError: The arrays differ in another axis, or have none.
+        AxisError: There is no such axis.
     """
     return xp.concat(arrays, axis=axis)
 
@@ -199,6 +203,10 @@ def stack(xp: Any, *arrays: Any, axis: int = 0) -> Any:
 
     >>> stack([1.0, 2.0])
     array([1., 2.])
+
+    Raises:
+        ShapeError: The shapes differ.
+        AxisError: The result has no such axis.
     """
     return xp.stack(arrays, axis=axis)
 

@@ -325,6 +325,8 @@ class Tensor(Operators):
             if type(self._payload) is ndarray
             else [repr(self._payload)]
         )
+        if self.size == 0 and self.ndim > 1:  # which prints as a list without elements
+            parts.append(f"shape={self.shape}")
         if self.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool)):
             parts.append(f"dtype={self.dtype}")
         if self.op is not None:
