@@ -44,7 +44,7 @@ settings.register_profile(
 ROOT = Path(__file__).resolve().parents[1]
 ELSEWHERE = ("cli", "data", "docs", "dev", "examples", "export", "history", "imports", "nn", "notes", "optim", "plot")
 ELSEWHERE += ("project", "promises", "readme", "report", "train", "viz", "architecture", "depth", "neurons", "tracing")
-ELSEWHERE += ("numpy_protocols", "numpy_operands", "torch_points", "torch_samples", "backends", "mpmath")  # slow, by number
+ELSEWHERE += ("numpy_protocols", "numpy_operands", "torch_points", "torch_samples", "backends", "mpmath")  # slow
 PATIENCE = 60  # seconds that a mutant may take: it may well loop forever
 MEMORY = 8 << 30  # bytes
 

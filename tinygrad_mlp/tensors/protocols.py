@@ -48,13 +48,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.trunc: ops.trunc,
 }  # fmt: skip
 
-UFUNCS.update(
-    {
-        getattr(np, f.__name__): f
-        for f in (ops.vecdot, ops.matvec, ops.vecmat)
-        if hasattr(np, f.__name__)  # NumPy 2.2
-    }
-)
+PRODUCTS = (ops.vecdot, ops.matvec, ops.vecmat)
+UFUNCS.update({getattr(np, f.__name__): f for f in PRODUCTS if hasattr(np, f.__name__)})  # some since NumPy 2.2
 
 # What a method of a ufunc is: for each ufunc the op, after the function of NumPy whose arguments the method takes.
 METHODS: dict[str, tuple[Any, dict[Any, Callable[..., Any]]]] = {
