@@ -93,7 +93,9 @@ def test_interp_is_numpys(data):
     if n and data.draw(st.booleans()):
         points[data.draw(st.sampled_from([0, -1]))] *= np.inf
         points.sort()
-    x = data.draw(hnp.arrays(np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0])))
+    x = data.draw(
+        hnp.arrays(np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0, np.nan]))
+    )
     sides = data.draw(st.sampled_from([{}, {"left": -5.0}, {"right": 7.0}]))
     with np.errstate(invalid="raise"):  # NumPy gives inf or nan without a word, and so do we
         compare("interp", x, points, heights, **sides)

@@ -43,6 +43,9 @@ def test_what_needs_one_number_refuses_several():
         with pytest.raises((TinygradError, TypeError)) as caught:
             read(x)
         assert "(2, 3)" in str(caught.value)
+    for read in (float, int):
+        with pytest.raises(TypeError, match="no single number"):  # as of an array of NumPy's
+            read(x)
     with pytest.raises(ShapeError, match=r"ambiguous: use \.data\.any\(\) or \.data\.all\(\)"):
         bool(x > 0)
 

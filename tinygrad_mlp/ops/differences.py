@@ -190,7 +190,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     below, above = places < ends[0], places > ends[-1]
     inside = np.where(below | above, ends[0], places)
     j = np.clip(np.searchsorted(ends, inside, side="right") - 1, 0, n - 2 if n > 1 else 0)
-    reached = where(below | above, getitem(xp, index=j), x)
+    reached = where(below | above | (n == 1), getitem(xp, index=j), x)
     line = _line(reached, *(getitem(points, index=i) for points in (xp, fp) for i in (j, j + 1 if n > 1 else j)))
     return where(less(x, ends[0]), left, where(greater(x, ends[-1]), right, line))
 

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import is_floating, namespace
 from tinygrad_mlp.backward import backward
-from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
+from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import Node, wrap
 from tinygrad_mlp.tensors.protocols import (
     array_function,
@@ -207,11 +207,11 @@ class Operators(Node):
         """Return the one element as a Python number.
 
         Raises:
-            ShapeError: There is not exactly one element.
+            UnsupportedError: There is not exactly one element.
         """
         refuse_while_tracing(".item()")
         if getattr(self._payload, "size", 1) != 1:
-            raise ShapeError(f"item: a tensor of shape {self.shape} is no single number")
+            raise UnsupportedError(f"item: a tensor of shape {self.shape} is no single number")
         return self._payload.item() if hasattr(self._payload, "item") else self._payload
 
     def numpy(self) -> Any:
