@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from strategies import shapes
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.errors import AxisError, DTypeError, TinygradError
 
 VECTOR, MATRIX, CUBE = np.arange(1.0, 6.0), np.arange(12.0).reshape(3, 4) + 0.5, np.arange(24.0).reshape(2, 3, 4) - 7
 CASES = [
@@ -268,3 +268,17 @@ def test_numpys_functions_on_a_tensor_take_their_arguments_under_numpys_names(ca
     y = call(np, tg.Tensor(MATRIX))
     assert isinstance(y, tg.Tensor)
     assert np.array_equal(y.data, call(np, MATRIX))
+
+
+@pytest.mark.parametrize("name", ["vstack", "hstack", "dstack", "column_stack"])
+def test_only_a_sequence_of_arrays_can_be_joined(name):
+    for xs in (1.0, tg.Tensor(1.0), (x for x in MATRIX)):
+        with pytest.raises(DTypeError, match=f"{name}: takes a list or tuple of arrays"):
+            getattr(tg, name)(xs)
+
+
+def test_a_tuple_names_no_axis_of_a_number():
+    assert tg.squeeze(tg.Tensor(1.0), 0).shape == tg.squeeze(tg.Tensor(1.0), ()).shape == ()
+    for axis in ((0,), (-1,), 1):
+        with pytest.raises(AxisError):
+            tg.squeeze(tg.Tensor(1.0), axis)

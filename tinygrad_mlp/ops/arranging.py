@@ -1,6 +1,6 @@
 """NumPy's ways to join, split, repeat and rearrange arrays, written with the rows of ``shaping`` and ``indexing``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -239,25 +239,32 @@ def atleast_3d(*xs: Any) -> Any:
     return x if len(x.shape) > 2 else expand_dims(x, axis=-1)
 
 
+def _each(name: str, xs: Any, form: Callable[[Any], Any]) -> list[Any]:
+    """Return the arrays to be joined in the form that joining them needs."""
+    if not isinstance(xs, Sequence) and not getattr(xs, "shape", ()):
+        raise DTypeError(f"{name}: takes a list or tuple of arrays")
+    return [form(x) for x in xs]
+
+
 def vstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined one below the other; 1-d arrays are rows."""
-    return concatenate([atleast_2d(x) for x in xs], axis=0)
+    return concatenate(_each("vstack", xs, atleast_2d), axis=0)
 
 
 def hstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined side by side: along the second axis, 1-d arrays along their only one."""
-    parts = [atleast_1d(x) for x in xs]
+    parts = _each("hstack", xs, atleast_1d)
     return concatenate(parts, axis=0 if parts and len(parts[0].shape) == 1 else 1)
 
 
 def dstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined along a third axis."""
-    return concatenate([atleast_3d(x) for x in xs], axis=2)
+    return concatenate(_each("dstack", xs, atleast_3d), axis=2)
 
 
 def column_stack(xs: Sequence[Any]) -> Any:
     """Return arrays joined side by side; 1-d arrays are columns."""
-    arrays = [atleast_1d(x) for x in xs]
+    arrays = _each("column_stack", xs, atleast_1d)
     return concatenate([x if len(x.shape) > 1 else expand_dims(x, axis=1) for x in arrays], axis=1)
 
 

@@ -138,7 +138,7 @@ defvjp(expand_dims, lambda g, _y, _x, **_: reshape(g, shape=_x.shape))
 @primitive(symbol="squeeze", latex="{0}", linear=True, view=True, analytic=True)
 def squeeze(xp: Any, x: Any, /, axis: Axes | None = None) -> Any:
     """Return ``x`` without its axes of length one, or without those named."""
-    if axis is None or (not x.shape and all(a in (0, -1) for a in as_tuple(axis))):  # as NumPy, () has an axis 0 here
+    if axis is None or (not x.shape and axis in (0, -1)):  # as in NumPy, () has an axis 0 here, though not in a tuple
         return xp.reshape(x, tuple(n for n in x.shape if n != 1))
     axes = normal_axes("squeeze", axis, x.ndim)
     for a in axes:
