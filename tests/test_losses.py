@@ -306,3 +306,16 @@ X, LABELS = np.zeros((2, 3)), np.array([0, 2])
 def test_what_is_no_loss_is_said(f, words):
     with pytest.raises(TinygradError, match=words):
         f()
+
+
+@pytest.mark.parametrize("loss", [tg.cross_entropy, tg.nll_loss, tg.multi_margin_loss])
+def test_weights_of_classes_are_not_rounded_to_the_integers_of_a_prediction(loss):
+    prediction, weight = [[1, 2, 3], [0, 1, 0]], [0.5, 0.6, 0.7]
+    expected = loss(np.array(prediction, float), [1, 2], weight=weight)
+    assert loss(prediction, [1, 2], weight=weight) == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"from_logits": False}, {"reduction": "none"}])
+def test_labels_that_do_not_count_leave_single_precision(options):
+    x = tg.Tensor(np.full((3, 2), 0.5, np.float32))
+    assert tg.cross_entropy(x, [0, -100, 1], **options).dtype == np.float32

@@ -35,7 +35,7 @@ from tinygrad_mlp.ops.elementwise import (
 from tinygrad_mlp.ops.indexing import getitem, one_hot, take_along_axis
 from tinygrad_mlp.ops.norms import vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum
-from tinygrad_mlp.ops.shaping import as_array, astype, expand_dims, normal_axis
+from tinygrad_mlp.ops.shaping import as_array, as_floating, astype, expand_dims, normal_axis
 from tinygrad_mlp.table import NUMBERS, defvjps, primitive
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -182,6 +182,7 @@ def _weighted_cross_entropy(
     """Return the cross entropy over the last axis with weights of the classes, ignored labels, or smoothed targets."""
     if not 0.0 <= smoothing <= 1.0:
         raise UnsupportedError(f"cross_entropy: label_smoothing is {smoothing}; it lies between 0 and 1")
+    prediction = as_floating(prediction)
     weight = _class_weights("cross_entropy", weight, prediction)
     n = prediction.shape[-1]
     if len(target.shape) == len(prediction.shape):
@@ -196,7 +197,7 @@ def _weighted_cross_entropy(
     logs = log_softmax(prediction) if from_logits else prediction
     picked = where(absent, 0.0 if from_logits else 1.0, _picked(logs, labels))
     losses = negative(picked if from_logits else log(picked))
-    factors = where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels))
+    factors = astype(where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels)), prediction.dtype)
     losses = multiply(losses, factors)
     total = _weighted_mean(losses, factors, reduction)
     if not smoothing:
@@ -250,7 +251,7 @@ def nll_loss(
     np.float64(2.0)
     """
     check_reduction(reduction)
-    prediction, target = as_array(prediction), as_array(target)
+    prediction, target = as_floating(prediction), as_array(target)
     prediction = moveaxis(prediction, axis, -1) if axis != -1 else prediction
     _check_labels("nll_loss", prediction, target, ignore_index)
     weight = _class_weights("nll_loss", weight, prediction)
@@ -609,7 +610,7 @@ def multi_margin_loss(
     """
     if p not in (1, 2):
         raise UnsupportedError(f"multi_margin_loss: p is {p}; choose 1 or 2")
-    prediction, target = as_array(prediction), as_array(target)
+    prediction, target = as_floating(prediction), as_array(target)
     if _check_labels("multi_margin_loss", prediction, target, -1):
         raise IndexingError("multi_margin_loss: a label is negative")
     weight = _class_weights("multi_margin_loss", weight, prediction)

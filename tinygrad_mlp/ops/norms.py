@@ -10,7 +10,7 @@ from tinygrad_mlp.ops.arranging import moveaxis
 from tinygrad_mlp.ops.elementwise import abs, divide, power, sign, where
 from tinygrad_mlp.ops.matrices import svdvals
 from tinygrad_mlp.ops.reductions import max, min, spread, sum
-from tinygrad_mlp.ops.shaping import Axes, as_array, as_tuple, astype, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import Axes, as_floating, as_tuple, normal_axis, reshape
 from tinygrad_mlp.table import defvjp, primitive
 
 INFINITY = float("inf")
@@ -29,12 +29,6 @@ def _euclidean_norm_vjp(g: Any, y: Any, x: Any, axis: Any = None, **_: Any) -> A
 
 
 defvjp(euclidean_norm, _euclidean_norm_vjp)
-
-
-def _floating(x: Any) -> Any:
-    """Return ``x`` as an array of floating-point numbers."""
-    x = as_array(x)
-    return astype(x, dtype=np.float64) if getattr(x.dtype, "kind", "f") in "iub" else x
 
 
 def _p_norm(x: Any, p: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -128,7 +122,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     >>> norm([[1.0, -2.0], [3.0, 4.0]], 1)
     np.float64(6.0)
     """
-    x = _floating(x)
+    x = as_floating(x)
     ndim = len(x.shape)
     if axis is None and ord is None:
         return euclidean_norm(x, axis=tuple(range(ndim)), keepdims=keepdims)
@@ -144,7 +138,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """Return the norm of vectors along ``axis``, or several axes taken as one (all by default); see ``norm``."""
-    x = _floating(x)
+    x = as_floating(x)
     _check_order(ord)
     ndim = len(x.shape)
     axes = tuple(range(ndim)) if axis is None or (not ndim and axis in (0, -1)) else _axes("vector_norm", axis, ndim)
@@ -157,7 +151,7 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     Raises:
         ShapeError: ``x`` has fewer than two axes.
     """
-    x = _floating(x)
+    x = as_floating(x)
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_norm: shape {tuple(x.shape)} is no matrix: two axes at least are needed")
     return _matrix_norm(x, "fro" if ord is None else ord, (len(x.shape) - 2, len(x.shape) - 1), keepdims)

@@ -170,6 +170,12 @@ def astype(xp: Any, x: Any, /, dtype: Any) -> Any:
 defvjp(astype, lambda g, _y, _x, **_: astype(g, dtype=_x.dtype))
 
 
+def as_floating(x: Any) -> Any:
+    """Return ``x`` as an array or a node of floating-point numbers: of float64 if they are integers."""
+    x = as_array(x)
+    return astype(x, dtype=np.float64) if getattr(x.dtype, "kind", "f") in "iub" else x
+
+
 @primitive(symbol="concatenate", latex=r"\operatorname{{concatenate}}({0}, \dots)", linear=True, analytic=True)
 def concatenate(xp: Any, *arrays: Any, axis: int | None = 0) -> Any:
     """Return a sequence of arrays joined along an axis that exists; flattened first if ``axis`` is None.
