@@ -99,6 +99,15 @@ def test_the_gradient_of_a_running_log_sum_is_a_sum_of_softmaxes(x):
     assert np.allclose(second, expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("x", [[0.0, np.inf, 1.0], [np.inf, 0.0, 1.0], [-np.inf, np.inf, -np.inf, 2.0]])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_beside_inf_a_running_log_sum_has_the_derivative_of_the_log_sums(x):
+    u = np.arange(1.0, len(x) + 1)
+    rows = [tg.grad(tg.logsumexp)(np.array(x[: k + 1])) for k in range(len(x))]
+    expected = [sum(u[k] * rows[k][i] for k in range(i, len(x))) for i in range(len(x))]
+    assert np.array_equal(gradient(tg.logcumsumexp, x, u), expected, equal_nan=True)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp"])
 def test_pytorch_agrees(name, axis):

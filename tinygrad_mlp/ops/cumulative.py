@@ -165,7 +165,8 @@ def _logcumsumexp_vjp(g: Any, y: Any, x: Any, axis: int | None = None) -> Any:
     """Return ``exp(x[k] - y[k]) r[k]`` with ``r[k] = g[k] + exp(y[k] - y[k+1]) r[k+1]``: no exponent is positive."""
     sums, line = _last(y, axis), _last(x, axis)
     shift = where(equal(sums, -math.inf), 0.0, sums)  # of nothing but -inf, every weight is 0
-    decay = exp(_shifted(sums, -math.inf) - shift)
+    before = _shifted(sums, -math.inf)
+    decay = exp(where(equal(before, shift), 0.0, before - shift))  # from inf to inf nothing is lost
     after = _recurrence_terms(_last(g, axis), None, decay, None)
     return _back(exp(line - shift) * after, x.shape, axis)
 
