@@ -294,7 +294,7 @@ def logsumexp(xp: Any, x: Any, /, axis: Axis = None, *, keepdims: bool = False) 
     >>> logsumexp([1000.0, 1000.0])
     array(1000.69314718)
     """
-    axes = _tuple(axis) if x.ndim else _of_number(axis)
+    axes = _tuple(axis) if x.ndim else _of_number(axis[0] if axis in ((0,), (-1,)) else axis)  # SciPy's and PyTorch's
     top = xp.max(x, axis=axes, keepdims=True) if 0 not in x.shape else xp.sum(x, axis=axes, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     with xp.quiet():  # of nothing but -inf the sum is 0, and its logarithm the right -inf
