@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from torch_rarer_cases import RARER
 
 import tinygrad_mlp as tg
 
@@ -33,6 +34,7 @@ ELEMENTWISE: dict[str, Adapter] = {
         *("maximum", "minimum", "nan_to_num", "rad2deg", "reciprocal", "remainder", "rsqrt", "sigmoid", "sign", "sin"),
         *("sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy", "isfinite", "isinf", "isnan"),
         *("logical_and", "logical_not", "logical_or", "logical_xor", "lerp", "logit"),
+        *("erfc", "signbit", "floor_divide"),
     ),
     "acos": tg.arccos,
     "acosh": tg.arccosh,
@@ -52,6 +54,10 @@ ELEMENTWISE: dict[str, Adapter] = {
     "__rmul__": lambda a, b: b * a,
     "__rdiv__": lambda a, b: b / a,
     "__rpow__": lambda a, b: b**a,
+    "__rmod__": lambda a, b: b % a,
+    "div|floor_rounding": lambda a, b, rounding_mode: tg.floor_divide(a, b),
+    "div|trunc_rounding": lambda a, b, rounding_mode: tg.trunc(tg.divide(a, b)),
+    "special.xlog1py": lambda a, b: tg.xlogy(a, 1 + b),
     "pow": tg.power,
     "neg": tg.negative,
     "positive": tg.identity,
@@ -395,14 +401,33 @@ ADAPTERS = {
     **SHAPES,
     **INDEXING,
     **LOSSES,
+    **RARER,
 }
 
 # Samples whose meaning differs here, by the operation: why, and which.
 _NUMBER = "PyTorch lets a number have axis 0 and -1, NumPy does not", lambda x, *_, **__: not x.shape
 DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
-    "median": (
-        "PyTorch takes the lower of two middle elements, NumPy their mean",
-        lambda x, dim=None, keepdim=False: not x.shape or (x.numel() if dim is None else x.shape[dim]) % 2 == 0,
+    **dict.fromkeys(
+        ("median", "nanmedian"),
+        (
+            "PyTorch takes the lower of two middle elements, NumPy their mean",
+            lambda x, dim=None, keepdim=False: not x.shape or (x.numel() if dim is None else x.shape[dim]) % 2 == 0,
+        ),
+    ),
+    **dict.fromkeys(
+        ("quantile", "nanquantile"),
+        (
+            "PyTorch lets a number have axis 0, and the fraction have a gradient",
+            lambda x, q, dim=None, **_: (not x.shape and dim is not None) or getattr(q, "requires_grad", False),
+        ),
+    ),
+    "nn.functional.gaussian_nll_loss": (
+        "a target never broadcasts",
+        lambda x, t, var, **_: t.shape != x.shape,
+    ),
+    "nn.functional.multi_margin_loss": (
+        "a number is no vector of classes, and one vector has one label",
+        lambda x, t, **_: x.shape[:-1] != t.shape or not x.shape,
     ),
     "tensordot": (
         "PyTorch lets an axis of length 1 meet any other, NumPy does not",
@@ -412,11 +437,11 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
     ),
     "squeeze": (
         "PyTorch leaves an axis of another length than 1 alone, NumPy raises",
-        lambda x, dim=None: not x.shape or (dim is not None and x.shape[dim] != 1),
+        lambda x, dim=None: dim is not None and x.shape != () and x.shape[dim] != 1,
     ),
     "squeeze|multiple": (
         "PyTorch leaves an axis of another length than 1 alone, NumPy raises",
-        lambda x, dim: not x.shape or any(x.shape[a] != 1 for a in dim),
+        lambda x, dim: x.shape != () and any(x.shape[a] != 1 for a in dim),
     ),
     "diff": (
         "PyTorch's differences of order 0 leave out what is prepended, NumPy's are the joined array",
@@ -426,19 +451,7 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
         "a negative width crops in PyTorch and is an error in NumPy",
         lambda x, widths, *_, **__: min(widths) < 0,
     ),
-    "nn.functional.pad|reflect": (
-        "a negative width crops in PyTorch and is an error in NumPy",
-        lambda x, widths, *_, **__: min(widths) < 0,
-    ),
-    "nn.functional.pad|replicate": (
-        "a negative width crops in PyTorch and is an error in NumPy",
-        lambda x, widths, *_, **__: min(widths) < 0,
-    ),
-    **dict.fromkeys(("norm", "transpose", "sort", "cumsum", "cumprod", "index_add"), _NUMBER),
-    "nn.functional.pad|circular": (
-        "a negative width crops in PyTorch and is an error in NumPy",
-        lambda x, widths, *_, **__: min(widths) < 0,
-    ),
+    **dict.fromkeys(("transpose", "sort", "cumsum", "cumprod", "index_add", "index_copy", "unfold"), _NUMBER),
     "cat": (
         "PyTorch leaves out an empty vector among arrays of more axes, NumPy raises",
         lambda xs, dim=0: len({x.ndim for x in xs}) > 1,
@@ -449,9 +462,11 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
     ),
 }
 # Operations whose derivative is not compared: why.
-VALUES_ONLY = {"heaviside": "PyTorch has no derivative of it"}
-FIRST_ORDER = {"nn.functional.hardsigmoid": "PyTorch has no second derivative of it"}
-VALUE_AND_PLACE = ("median",)  # PyTorch gives where the value was found, too
+VALUES_ONLY = dict.fromkeys(("heaviside", "floor_divide"), "PyTorch has no derivative of it")
+FIRST_ORDER = dict.fromkeys(
+    ("nn.functional.hardsigmoid", "nn.functional.multi_margin_loss"), "PyTorch has no second derivative of it"
+)
+VALUE_AND_PLACE = ("median", "nanmedian")  # PyTorch gives where the value was found, too
 COARSE = {"nn.functional.hardsigmoid": 1e-7}  # PyTorch's 1/6 has the digits of float32
 
 # Calls that PyTorch refuses and NumPy allows, so that they are legal here too, by the operation.
@@ -467,6 +482,8 @@ LEGAL: dict[str, str] = {
     "index_add": "any index that NumPy reads, and values that broadcast",
     "linalg.cross": "vectors of two elements have a product, and operands broadcast",
     "nn.functional.prelu": "the weight may have any shape that broadcasts",
+    "gradient": "one distance goes for all axes",
+    "nn.functional.embedding": "indices take from an array of any number of axes",
 }
 
 # The operations of which PyTorch has samples of wrong calls.
@@ -479,5 +496,8 @@ REFUSED = (
     *("logcumsumexp", "dot", "vdot", "reshape", "view", "T", "movedim", "fliplr", "flipud", "rot90"),
     *("cat", "hstack", "vstack", "dstack", "hsplit", "vsplit", "dsplit", "unbind", "diag", "diagonal"),
     *("diff", "index_select", "take", "gather", "scatter_add", "nn.functional.l1_loss"),
-    *("nn.functional.huber_loss", "nn.functional.hinge_embedding_loss"),
+    *("nn.functional.huber_loss", "nn.functional.hinge_embedding_loss", "nn.functional.gaussian_nll_loss"),
+    *("nn.functional.margin_ranking_loss", "nn.functional.multi_margin_loss", "nn.functional.poisson_nll_loss"),
+    *("nn.functional.soft_margin_loss", "nn.functional.triplet_margin_loss", "linalg.diagonal", "masked_select"),
+    *("floor_divide", "div|floor_rounding", "div|trunc_rounding", "__rmod__", "special.xlog1py"),
 )
