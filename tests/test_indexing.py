@@ -160,6 +160,7 @@ def test_any_index_reads_and_refuses_as_in_numpy(data):
         assert np.allclose(t.grad, total)
 
 
+@pytest.mark.filterwarnings("ignore:Out of bound index:DeprecationWarning")  # NumPy's, of an array without elements
 @given(data=st.data())
 def test_index_update_and_index_add_do_what_numpy_does_in_place(data):
     shape = data.draw(shapes(max_dims=3))

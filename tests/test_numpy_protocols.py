@@ -117,6 +117,10 @@ def ways_to_call(f, x):
 def test_a_function_records_or_keeps_out_of_gradients_or_refuses_by_name(f):
     if f in (np.save, np.savez, np.savez_compressed, np.savetxt):
         return
+    try:
+        inspect.signature(f)
+    except ValueError:
+        pytest.skip("this NumPy does not tell the parameters of its functions in C")
     told = []
     for make in (NODES_MADE["2-d"], NODES_MADE["Value"]):
         for args in ways_to_call(f, make()):
@@ -135,10 +139,11 @@ def test_a_function_records_or_keeps_out_of_gradients_or_refuses_by_name(f):
     assert any(f.__name__ in text or "converting a" in text for text in told), told
 
 
-# Of the shape of a node and not of its values; what becomes of the other arguments; a node that is a condition.
+# Of the shape of a node and not of its values; what becomes of the other arguments; a node that is a condition; a list
+# of which NumPy 2.1 gives a part.
 LIKE = (
     np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.meshgrid, np.atleast_1d, np.atleast_2d, np.atleast_3d,
-    np.broadcast_arrays, np.extract,
+    np.broadcast_arrays, np.extract, np.trim_zeros,
 )  # fmt: skip
 
 

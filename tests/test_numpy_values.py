@@ -76,6 +76,10 @@ def as_nodes(xs):
     return [tg.Tensor(x) if isinstance(x, np.ndarray) else x for x in xs]
 
 
+# NumPy 2.1 gives ones in the dtype of the base for an exponent of 0 without axes.
+POWERS_WIDEN = (np.array(2.0) ** np.array(0, np.longdouble)).dtype == np.longdouble
+
+
 @pytest.mark.parametrize("name", UFUNCS)
 @given(data=st.data())
 def test_ufuncs(name, data):
@@ -87,7 +91,7 @@ def test_ufuncs(name, data):
     if name == "float_power" and np.isneginf(np.asarray(xs[0], float)).any():
         return  # as power: the operator ** takes the root for an exponent of 0.5, nan at -inf
     theirs = ufunc if name != "power" else lambda a, b: as_array(a) ** as_array(b)
-    compare(getattr(tg, name), theirs, xs, exact_dtype=True)
+    compare(getattr(tg, name), theirs, xs, exact_dtype=name != "float_power" or POWERS_WIDEN)
 
 
 def as_array(x):
@@ -109,6 +113,8 @@ def test_a_chosen_true_is_a_value_of_one(f):
 @example(xs=[np.float16(0).reshape(1)])
 def test_functions_that_are_no_ufuncs(xs):
     for name in ("sinc", "nan_to_num"):
+        if name == "sinc" and np.isnan(np.sinc(np.float16(0))) and getattr(xs[0], "dtype", None) == np.float16:
+            continue  # NumPy 2.1 divides 0 by 0 there
         compare(getattr(tg, name), getattr(np, name), xs, exact_dtype=True)
     compare(tg.identity, np.copy, xs, exact_dtype=True)
 

@@ -18,6 +18,8 @@ TAKING_FLOATS = {name: op for name, op in ROWS.items() if op.scalars}
 ROOT_OF_INFINITY = (-np.inf, 0.5)  # IEEE's pow says inf; NumPy takes the root where an exponent is a scalar: nan
 UNSIGNED = (
     "maximum",
+    "fmax",
+    "fmin",
     "minimum",
     "relu",
     "clip",
