@@ -1,10 +1,10 @@
-"""Run every benchmark and print one table: ``python -m benchmarks [imports] [scalars] [eager] [guards]``."""
+"""Run every benchmark and print one table: ``python -m benchmarks [imports] [scalars] [eager] [guards] [rows]``."""
 
 import os
 import sys
 from importlib import import_module
 
-NAMES = ("imports", "scalars", "eager", "guards")
+NAMES = ("imports", "scalars", "eager", "guards", "rows")
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # before NumPy is imported: one core, one thread
 
