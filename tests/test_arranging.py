@@ -12,7 +12,10 @@ from tinygrad_mlp.errors import AxisError, DTypeError, TinygradError
 
 VECTOR, MATRIX, CUBE = np.arange(1.0, 6.0), np.arange(12.0).reshape(3, 4) + 0.5, np.arange(24.0).reshape(2, 3, 4) - 7
 CASES = [
-    ("ravel", [MATRIX], {}), ("ravel", [np.array(3.0)], {}),
+    ("ravel", [MATRIX], {}), ("ravel", [np.array(3.0)], {}), ("ravel", [CUBE, "F"], {}),
+    *[("rollaxis", [CUBE, axis, start], {}) for axis in range(-3, 3) for start in range(-3, 4)],
+    *[("resize", [x, shape], {}) for x in (MATRIX, np.zeros((0, 2))) for shape in (5, (2, 7), (3, 0), ())],
+    *[("repeat", [np.array(3.0), 2], {"axis": axis}) for axis in (None, 0, -1)],
     ("moveaxis", [CUBE, 0, -1], {}), ("moveaxis", [CUBE, (0, 1), (-1, 0)], {}),
     ("flip", [CUBE], {}), ("flip", [CUBE], {"axis": 1}), ("flip", [CUBE], {"axis": (0, -1)}),
     *[("rot90", [CUBE], {"k": k, "axes": axes}) for k in range(-1, 4) for axes in ((0, 1), (2, 1))],
@@ -62,6 +65,16 @@ def test_a_function_moves_elements_as_numpys_does(name, args, kwargs):
         check(lambda t, ours=ours: ours(t, *rest, **kwargs), expected, x)
 
 
+@pytest.mark.parametrize(("name", "args", "kwargs"), CASES, ids=lambda case: case if isinstance(case, str) else "")
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, bool, np.float32])
+def test_what_only_moves_keeps_its_dtype(name, args, kwargs, dtype):
+    x, *rest = args
+    x = x.astype(dtype)
+    y, expected = getattr(tg, name)(x, *rest, **kwargs), getattr(np, name)(x, *rest, **kwargs)
+    assert y.dtype == expected.dtype
+    assert np.array_equal(y, expected)
+
+
 @pytest.mark.parametrize(("name", "arrays"), JOINING)
 def test_a_function_joins_arrays_as_numpys_does(name, arrays):
     theirs = getattr(np, name)
@@ -95,6 +108,11 @@ def test_meshgrid_is_numpys(indexing):
         (lambda: tg.rot90(CUBE, axes=(1, 1)), "rot90: axis .1, 1. names an axis twice"),
         (lambda: tg.diag(CUBE), "diag: shape"),
         (lambda: tg.tile(VECTOR, -1), "tile: reps -1 must not be negative"),
+        (lambda: tg.ravel(MATRIX, order="G"), "ravel: order='G': choose 'C' or 'F'"),
+        (lambda: tg.rollaxis(CUBE, 0, 4), "rollaxis: start 4 is no place among 3 dimensions"),
+        (lambda: tg.rollaxis(CUBE, 0, -4), "rollaxis: start -4 is no place among 3 dimensions"),
+        (lambda: tg.repeat(np.array(3.0), 2, axis=1), "axis 1"),
+        (lambda: tg.block([(VECTOR, VECTOR)]), "block"),
     ],
 )
 def test_what_cannot_be_is_said(f, words):

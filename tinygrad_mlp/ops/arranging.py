@@ -174,10 +174,9 @@ def tile(x: Any, reps: Axes) -> Any:
 
 def resize(x: Any, new_shape: Axes) -> Any:
     """Return the elements of ``x``, again and again as needed, in another shape; zeros if it has none."""
-    x = as_array(x)
-    own = np.arange(x.size) if x.size else np.zeros(1, np.intp)
-    places = numpys("resize", np.resize, own, new_shape)
-    return getitem(ravel(x) if x.size else np.zeros(1, x.dtype), index=places)
+    line = ravel(x)
+    line = line if line.size else concatenate([line, np.zeros(1, line.dtype)])
+    return getitem(line, index=numpys("resize", np.resize, np.arange(line.size), new_shape))
 
 
 def meshgrid(*xs: Any, indexing: str = "xy", sparse: bool = False) -> tuple[Any, ...]:
