@@ -33,6 +33,11 @@ def agree(ours: Any, theirs: Any) -> bool:
     )
 
 
+def numpys_axis(x: Any, axis: Any) -> Any:
+    """The axis for NumPy, whose sums find an axis 0 in a number, and whose means do not: here all do, as in PyTorch."""
+    return None if x.ndim == 0 and axis in (0, -1) else axis
+
+
 def gradient(f: Callable[[Any], Any], x: Any, seed: Any = None) -> Any:
     """The gradient of ``f`` at ``x`` for a seed, which broadcasts, or for random numbers."""
     x = tg.Tensor(x)

@@ -1,5 +1,6 @@
 """What the tests of the op table draw from: numbers, shapes that broadcast, arrays, indices; the rows themselves."""
 
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +54,18 @@ def grid(draw: DrawFn, op: Op, shapes: list[Shape]) -> list[np.ndarray]:
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> SearchStrategy[Shape]:
     """Shapes of few elements, 0-d and zero-size ones included."""
     return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
+
+
+def axis_near(ndim: int) -> SearchStrategy[int]:
+    """An axis of an array; now and then one that does not exist."""
+    return st.sampled_from([*range(-ndim, ndim)] * 2 + [ndim, -ndim - 1])
+
+
+def axes_near(ndim: int) -> SearchStrategy[Any]:
+    """None, an axis, or several in any order; now and then one that does not exist, or that comes twice."""
+    several = [axes for n in range(ndim + 1) for axes in permutations(range(ndim), n)]
+    negative = [tuple(axis - ndim for axis in axes) for axes in several]
+    return axis_near(ndim) | st.sampled_from([None, *several, *negative, (0, -ndim), (ndim,)])
 
 
 def wide(draw: DrawFn, n: int, **limits: int) -> list[Shape]:

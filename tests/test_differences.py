@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import shapes
+from strategies import axes_near, axis_near, shapes
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.check import gradcheck
 from tinygrad_mlp.errors import TinygradError
 
 REFUSALS = (ValueError, TypeError, IndexError)
-AXIS = st.integers(-3, 3)
 ARRAYS = hnp.arrays(st.sampled_from([np.float64, np.float32, np.int64, bool]), shapes(), elements=st.integers(0, 1))
 PARTS = st.none() | st.floats(-2, 2) | hnp.arrays(np.float64, shapes(max_dims=2), elements=st.floats(-2, 2))
 
@@ -41,9 +40,13 @@ def compare(name, *args, **kwargs):
     assert same(getattr(np, name)(tg.Tensor(x), *rest, **kwargs), expected)
 
 
-@given(x=ARRAYS, n=st.integers(-1, 4), axis=AXIS, ends=st.tuples(PARTS, PARTS))
-def test_diff_is_numpys(x, n, axis, ends):
-    kwargs = {key: v for key, v in zip(("prepend", "append"), ends, strict=True) if v is not None}
+@given(x=ARRAYS, data=st.data(), n=st.sampled_from([1, 1, 2, 3, 0, 4, -1]))
+def test_diff_is_numpys(x, data, n):
+    axis = data.draw(axis_near(x.ndim))
+    kwargs = {}
+    for key in data.draw(st.sampled_from([(), (), ("prepend",), ("append",), ("prepend", "append")])):
+        part = np.take(x, [0] * data.draw(st.integers(0, 2)), axis) if x.size and -x.ndim <= axis < x.ndim else 0.5
+        kwargs[key] = data.draw(st.sampled_from([1.5, part, part, np.ones(2)]))
     compare("diff", x, n, axis, **kwargs)
 
 
@@ -65,15 +68,23 @@ def test_gradient_is_numpys(data):
     for n in data.draw(st.sampled_from([(), f.shape, f.shape[:1], (2, 2)])):
         line = np.cumsum(data.draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.5, 1.0, 3.0]))))
         steps.append(data.draw(st.sampled_from([2.0, line])))
-    axis = data.draw(st.none() | AXIS | st.lists(AXIS, max_size=2).map(tuple))
+    axis = data.draw(st.none() | axes_near(f.ndim)) if len(steps) < 2 else None
     kwargs = {} if axis is None else {"axis": axis}
     compare("gradient", f, *steps, edge_order=data.draw(st.integers(1, 2)), **kwargs)
 
 
 @given(data=st.data())
+def test_gradient_is_numpys_on_an_uneven_axis_up_to_its_edges(data):
+    f = data.draw(hnp.arrays(np.float64, shapes(min_dims=1, min_side=3, max_side=5), elements=st.integers(-9, 9)))
+    axis = data.draw(st.integers(-f.ndim, f.ndim - 1))
+    steps = st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=f.shape[axis], max_size=f.shape[axis])
+    compare("gradient", f, np.cumsum(data.draw(steps)), axis=axis, edge_order=data.draw(st.integers(1, 2)))
+
+
+@given(data=st.data())
 def test_trapezoid_is_numpys(data):
     y = data.draw(hnp.arrays(st.sampled_from([np.float64, np.int64]), shapes(), elements=st.integers(-9, 9)))
-    axis = data.draw(AXIS)
+    axis = data.draw(axis_near(y.ndim))
     n = y.shape[axis] if -y.ndim <= axis < y.ndim else 2
     x = data.draw(st.sampled_from([None, np.linspace(0, 1, n) ** 2, np.arange(3.0), y + 1.0]))
     compare("trapezoid", y, x, data.draw(st.sampled_from([1.0, 0.5])), axis)
@@ -94,7 +105,9 @@ def test_interp_is_numpys(data):
         points[data.draw(st.sampled_from([0, -1]))] *= np.inf
         points.sort()
     x = data.draw(
-        hnp.arrays(np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0, np.nan]))
+        hnp.arrays(
+            np.float64, shapes(max_dims=2), elements=st.sampled_from([-1.0, 0.5, 1.0, 1.7, 3.5, 9.0, np.nan, *points])
+        )
     )
     sides = data.draw(st.sampled_from([{}, {"left": -5.0}, {"right": 7.0}]))
     with np.errstate(invalid="raise"):  # NumPy gives inf or nan without a word, and so do we

@@ -64,7 +64,8 @@ def check_slopes(f, *arrays):
 @st.composite
 def pairs(draw):
     """Two arrays whose last, or last but one, axes often fit; 0-d, zero lengths and unlike dtypes included."""
-    n, m = draw(lengths), draw(lengths)
+    n = draw(st.sampled_from([2, 3, 2, 3, 1, 0]))
+    m = draw(st.sampled_from([n, 1, 2, 3]))
     shape = st.lists(st.sampled_from([n, n, m]), max_size=3).map(tuple)
     seed = draw(numbers)
     kinds = draw(st.sampled_from(KINDS)), draw(st.sampled_from(KINDS))
