@@ -176,6 +176,22 @@ def test_first_second_and_third_derivatives_agree_with_differences(name, seed):
     assert np.allclose(pushed, slope(second, x, v), atol=1e-4 * (1 + np.abs(pushed).max()))
 
 
+@given(seed=numbers, uplo=st.sampled_from("LU"))
+def test_eigenvalues_and_their_slopes_read_one_triangle(seed, uplo):
+    rng = np.random.default_rng(seed)
+    x, u, v = rng.uniform(-1, 1, (3, 3)) + np.diag([0.0, 3.0, 6.0]), rng.uniform(-1, 1, 3), rng.uniform(-1, 1, (3, 3))
+    triangle = np.tril(x) if uplo == "L" else np.triu(x)
+    whole = triangle + triangle.T - np.diag(np.diag(x))
+
+    def f(z):
+        return tg.sum(tg.eigvalsh(z, UPLO=uplo) * u)
+
+    assert np.allclose(tg.grad(f)(x), tg.grad(f)(whole), rtol=1e-10, atol=1e-12)
+    assert np.allclose(f(x), np.sum(np.linalg.eigvalsh(whole) * u))
+    g = tg.grad(lambda z: tg.sum(tg.grad(f)(z) * v))
+    assert np.allclose(g(x), g(whole), rtol=1e-8, atol=1e-10)
+
+
 @pytest.mark.parametrize("upper", [False, True])
 def test_one_triangle_is_read_and_the_gradient_is_symmetric(upper):
     read = np.tri(3, dtype=bool).T if upper else np.tri(3, dtype=bool)
