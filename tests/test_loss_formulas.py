@@ -1,0 +1,76 @@
+"""Losses are their formulas, written out sample by sample, with every reduction and in one dimension too."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.check import gradcheck
+
+RNG = np.random.default_rng(4)
+LABELS, SIGNS = np.array([2, 0, 1, 2]), np.array([1, -1, -1, 1])
+WEIGHT = np.array([0.5, 2.0, 1.5])
+X, Y, Z = RNG.normal(size=(3, 4, 3))
+P = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)
+
+
+def norm(v):
+    return math.sqrt(sum(v * v))
+
+
+def cosine(a, b, sign, margin=0.2):
+    cos = sum(a * b) / (norm(a) * norm(b))
+    return 1 - cos if sign == 1 else max(0.0, cos - margin)
+
+
+def triplet(a, b, c, margin=1.0):
+    return max(0.0, norm(a - b + 1e-6) - norm(a - c + 1e-6) + margin)
+
+
+def multi_margin(x, label):
+    return sum(max(0.0, 1 - x[label] + v) for i, v in enumerate(x) if i != label) / len(x)
+
+
+# A loss of all samples, of one, and the arrays: the first is differentiated.
+SAMPLEWISE = [
+    (tg.nll_loss, lambda x, k: -x[k], (np.log(P), LABELS)),
+    (tg.cross_entropy, lambda x, k: math.log(sum(np.exp(x))) - x[k], (X, LABELS)),
+    (lambda *xs, **o: tg.cosine_embedding_loss(*xs, margin=0.2, **o), cosine, (X, Y, SIGNS)),
+    (tg.triplet_margin_loss, triplet, (X, Y, Z)),
+    (tg.multi_margin_loss, multi_margin, (X, LABELS)),
+]
+each_loss = pytest.mark.parametrize(
+    ("loss", "one", "arrays"), SAMPLEWISE, ids=["nll", "cross_entropy", "cosine_embedding", "triplet", "multi_margin"]
+)
+
+
+@each_loss
+def test_a_loss_is_its_formula_for_each_sample_and_reduces(loss, one, arrays):
+    losses = [one(*sample) for sample in zip(*arrays, strict=True)]
+    assert np.allclose(loss(*arrays, reduction="none"), losses, rtol=1e-9, atol=1e-12)
+    assert np.isclose(loss(*arrays, reduction="sum"), sum(losses), rtol=1e-9)
+    assert np.isclose(loss(*arrays), sum(losses) / len(losses), rtol=1e-9)
+    assert gradcheck(lambda x: loss(x, *arrays[1:]), arrays[0])
+
+
+@each_loss
+def test_a_loss_takes_one_sample_without_an_axis_of_samples(loss, one, arrays):
+    sample = [np.asarray(x[1]) for x in arrays]
+    for reduction in ("none", "sum", "mean"):
+        y = loss(*sample, reduction=reduction)
+        assert np.shape(y) == ()
+        assert np.isclose(y, one(*sample), rtol=1e-9)
+
+
+@pytest.mark.parametrize("f", [tg.nll_loss, tg.cross_entropy])
+def test_weights_and_ignored_labels_count_in_the_sum_and_in_its_divisor(f):
+    labels = np.array([2, -100, 1, 2])
+    logs = np.log(P)
+    losses = [0.0 if k < 0 else -WEIGHT[k] * row[k] for row, k in zip(logs, labels, strict=True)]
+    total = sum(WEIGHT[k] for k in labels if k >= 0)
+    assert np.allclose(f(logs, labels, WEIGHT, reduction="none"), losses, rtol=1e-12)
+    assert np.isclose(f(logs, labels, WEIGHT, reduction="sum"), sum(losses), rtol=1e-12)
+    assert np.isclose(f(logs, labels, WEIGHT), sum(losses) / total, rtol=1e-12)
+    assert np.isclose(f(logs, labels), -sum(logs[i, k] for i, k in enumerate(labels) if k >= 0) / 3, rtol=1e-12)
+    assert gradcheck(lambda x: f(x, labels, WEIGHT), X)
