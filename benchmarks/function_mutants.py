@@ -104,19 +104,23 @@ def places(node):
 def mutants(definition):
     """Yield the words and the tree of every mutant of a function's definition."""
     definition.decorator_list = []
-    count = len(list(places(definition)))
-    for at in range(count):
-        tree = copy.deepcopy(definition)
-        parent, field, i = list(places(tree))[at]
-        value = getattr(parent, field)
-        old = value if i is None else value[i]
+    for at, (parent, field, i) in enumerate(list(places(definition))):
+        old = part(parent, field, i)
         for new in changes(old):
+            tree = copy.deepcopy(definition)
+            above, field, i = list(places(tree))[at]
             if i is None:
-                setattr(parent, field, new)
+                setattr(above, field, new)
             else:
-                value[i] = new
+                getattr(above, field)[i] = new
             first, second = (ast.unparse(x).split("\n")[0] for x in (old, new))
             yield f"line {old.lineno}: {first} → {second}", ast.fix_missing_locations(tree)
+
+
+def part(parent, field, i):
+    """Return a child of a node, the i-th of its field if that is a list."""
+    value = getattr(parent, field)
+    return value if i is None else value[i]
 
 
 def functions(module):
