@@ -128,6 +128,23 @@ def test_slopes_over_integer_coordinates_may_go_down(kind):
     compare("gradient", np.array([0.0, 2.0, 4.0]), np.array([3, 2, 0], kind))
 
 
+@pytest.mark.parametrize("axis", range(-3, 3))
+def test_every_axis_of_a_cube_has_its_differences_and_areas(axis):
+    cube = np.arange(24.0).reshape(2, 3, 4) ** 2 % 11
+    n = cube.shape[axis]
+    for kwargs in ({}, {"prepend": 1.5}, {"append": cube}, {"prepend": 0.5, "append": 2.5}):
+        compare("diff", cube, 1, axis, **kwargs)
+    for x in (None, np.arange(n) ** 2.0, cube + 1):
+        compare("trapezoid", cube, x, 0.5, axis)
+
+
+def test_interp_at_its_points_gives_their_heights():
+    for n in (1, 2, 5):
+        points, heights = np.arange(n) ** 2.0, np.arange(n) % 3 + 0.5
+        compare("interp", points, points, heights)
+        compare("interp", points[-1:] + 0.0, points, heights, left=7.0, right=8.0)
+
+
 @pytest.mark.parametrize("f", [
     lambda x: tg.diff(x, 2), lambda x: tg.diff(x, prepend=x[:1] * 2, append=3.0),
     lambda x: tg.ediff1d(x, to_end=x[:2], to_begin=[1.0, 2.0]), lambda x: tg.gradient(x, edge_order=2),

@@ -74,3 +74,52 @@ def test_weights_and_ignored_labels_count_in_the_sum_and_in_its_divisor(f):
     assert np.isclose(f(logs, labels, WEIGHT), sum(losses) / total, rtol=1e-12)
     assert np.isclose(f(logs, labels), -sum(logs[i, k] for i, k in enumerate(labels) if k >= 0) / 3, rtol=1e-12)
     assert gradcheck(lambda x: f(x, labels, WEIGHT), X)
+
+
+def positive(v):
+    return max(0.0, v)
+
+
+# A loss of elements, its formula for one, and the range of predictions and the targets.
+ELEMENTWISE = {
+    "mse": (tg.mse_loss, lambda p, t: (p - t) ** 2, X, Y),
+    "l1": (tg.l1_loss, lambda p, t: abs(p - t), X, Y),
+    "smooth l1": (
+        lambda *xs, **o: tg.smooth_l1_loss(*xs, beta=0.7, **o),
+        lambda p, t: (p - t) ** 2 / 1.4 if abs(p - t) < 0.7 else abs(p - t) - 0.35,
+        X,
+        Y,
+    ),
+    "huber": (
+        lambda *xs, **o: tg.huber_loss(*xs, delta=0.7, **o),
+        lambda p, t: (p - t) ** 2 / 2 if abs(p - t) < 0.7 else 0.7 * (abs(p - t) - 0.35),
+        X,
+        Y,
+    ),
+    "bce": (tg.binary_cross_entropy, lambda p, t: -t * math.log(p) - (1 - t) * math.log(1 - p), P, P[::-1]),
+    "bce with logits": (
+        tg.binary_cross_entropy_with_logits,
+        lambda z, t: math.log1p(math.exp(z)) - t * z,
+        X,
+        P,
+    ),
+    "kl": (tg.kl_div, lambda q, p: p * (math.log(p) - q), np.log(P), P[::-1]),
+    "poisson": (tg.poisson_nll_loss, lambda z, t: math.exp(z) - t * z, X, np.abs(Y)),
+    "hinge": (tg.hinge, lambda p, t: positive(1 - t * p), X, np.sign(Y)),
+    "soft margin": (tg.soft_margin_loss, lambda p, t: math.log1p(math.exp(-t * p)), X, np.sign(Y)),
+    "hinge embedding": (
+        lambda *xs, **o: tg.hinge_embedding_loss(*xs, margin=0.8, **o),
+        lambda p, t: p if t == 1 else positive(0.8 - p),
+        X,
+        np.sign(Y),
+    ),
+}
+
+
+@pytest.mark.parametrize(("loss", "one", "p", "t"), ELEMENTWISE.values(), ids=ELEMENTWISE)
+def test_a_loss_is_its_formula_for_each_element_and_reduces(loss, one, p, t):
+    losses = np.vectorize(one)(p, t)
+    assert np.allclose(loss(p, t, reduction="none"), losses, rtol=1e-10, atol=1e-14)
+    assert np.isclose(loss(p, t, reduction="sum"), losses.sum(), rtol=1e-10)
+    assert np.isclose(loss(p, t, reduction="mean"), losses.mean(), rtol=1e-10)
+    assert gradcheck(lambda x: loss(x, t, reduction="sum"), p)

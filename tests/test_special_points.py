@@ -99,6 +99,17 @@ def test_a_softmax_of_nothing_is_empty(f, shape, axis):
     assert y.shape == x.grad.shape == shape
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
+def test_activations_over_an_axis_are_their_formulas(axis):
+    x = np.random.default_rng(0).normal(size=(2, 4, 6))
+    e = np.exp(-x)
+    assert np.allclose(tg.softmin(x, axis=axis), e / e.sum(axis=axis, keepdims=True), rtol=1e-13)
+    assert np.allclose(tg.softmax(-x, axis=axis), e / e.sum(axis=axis, keepdims=True), rtol=1e-13)
+    assert np.allclose(tg.log_softmax(-x, axis=axis), -x - np.log(e.sum(axis=axis, keepdims=True)), rtol=1e-13)
+    left, right = np.split(x, 2, axis)
+    assert np.allclose(tg.glu(x, axis=axis), left / (1 + np.exp(-right)), rtol=1e-13)
+
+
 def test_cosine_similarity_broadcasts_before_it_takes_the_norms():
     a, b = np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[1.0, 1.0]], [[2.0, -1.0]]])
     both = [np.broadcast_to(x, (2, 2, 2)) for x in (a, b)]
