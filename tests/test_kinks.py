@@ -146,6 +146,12 @@ def test_a_nan_in_the_branch_not_taken_stays_there():
     assert np.array_equal(b.grad, [0.0, 3.0])
 
 
+def test_numbers_as_a_condition_decide_and_get_no_slope():
+    x = tg.Tensor([0.0, 2.0, -3.0])
+    tg.where(x, x * x, 5.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, [0.0, 4.0, -6.0])
+
+
 def test_an_infinite_cotangent_is_not_multiplied_by_zero():
     for f in (tg.relu, lambda x: tg.where(x > 0, x, 0.0), lambda x: tg.maximum(x, -1.0), tg.sign):
         x = tg.Tensor([-2.0, 0.0])

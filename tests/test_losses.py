@@ -241,6 +241,18 @@ def test_extreme_logits_cost_what_they_cost_in_pytorch(z):
         agree(tg.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits, [np.array(z), t])
 
 
+@pytest.mark.parametrize("params", [{}, {"label_smoothing": 0.1}, {"weight": [1.0, 2.0, 3.0]}, {"from_logits": False}])
+@pytest.mark.parametrize("labels", [[0, 2], [-100, 1]])
+def test_labels_widen_no_cross_entropy(labels, params):
+    x = tg.Tensor(np.ones((2, 3), np.float32))
+    assert tg.cross_entropy(x, np.array(labels), **params).dtype == np.float32
+
+
+def test_a_number_for_a_variance_widens_nothing():
+    x = tg.Tensor(np.ones(2, np.float32))
+    assert tg.gaussian_nll_loss(x, x, 0.5).dtype == np.float32
+
+
 def test_a_target_without_weight_has_a_slope_all_the_same():
     p, t = np.array([0.3, 0.6]), np.array([0.0, 1.0])
     agree(tg.binary_cross_entropy, F.binary_cross_entropy, [p, t], rtol=1e-7)

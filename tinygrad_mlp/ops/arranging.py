@@ -1,6 +1,6 @@
 """NumPy's ways to join, split, repeat and rearrange arrays, written with the rows of ``shaping`` and ``indexing``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ from tinygrad_mlp.ops.indexing import fitting, getitem, numpys, plain_index, rea
 from tinygrad_mlp.ops.reductions import sum
 from tinygrad_mlp.ops.shaping import (
     as_array,
+    as_arrays,
     as_tuple,
     astype,
     beside,
@@ -238,32 +239,25 @@ def atleast_3d(*xs: Any) -> Any:
     return x if len(x.shape) > 2 else expand_dims(x, axis=-1)
 
 
-def _each(name: str, xs: Any, form: Callable[[Any], Any]) -> list[Any]:
-    """Return the arrays to be joined in the form that joining them needs."""
-    if not isinstance(xs, Sequence) and not getattr(xs, "shape", ()):
-        raise DTypeError(f"{name}: takes a list or tuple of arrays")
-    return [form(x) for x in xs]
-
-
 def vstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined one below the other; 1-d arrays are rows."""
-    return concatenate(_each("vstack", xs, atleast_2d), axis=0)
+    return concatenate([atleast_2d(x) for x in as_arrays("vstack", xs)], axis=0)
 
 
 def hstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined side by side: along the second axis, 1-d arrays along their only one."""
-    parts = _each("hstack", xs, atleast_1d)
+    parts = [atleast_1d(x) for x in as_arrays("hstack", xs)]
     return concatenate(parts, axis=0 if parts and len(parts[0].shape) == 1 else 1)
 
 
 def dstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined along a third axis."""
-    return concatenate(_each("dstack", xs, atleast_3d), axis=2)
+    return concatenate([atleast_3d(x) for x in as_arrays("dstack", xs)], axis=2)
 
 
 def column_stack(xs: Sequence[Any]) -> Any:
     """Return arrays joined side by side; 1-d arrays are columns."""
-    arrays = _each("column_stack", xs, atleast_1d)
+    arrays = [atleast_1d(x) for x in as_arrays("column_stack", xs)]
     return concatenate([x if len(x.shape) > 1 else expand_dims(x, axis=1) for x in arrays], axis=1)
 
 
@@ -387,7 +381,7 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the diagonal of the plane of two axes as a new last axis, ``offset`` places right of the main one."""
-    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    x, offset = moveaxis(x, (axis1, axis2), (-2, -1)), whole("diagonal: the offset", offset)
     rows, columns = x.shape[-2:]
     i = np.arange(rows)
     i = i[(i + offset >= 0) & (i + offset < columns)]
@@ -396,7 +390,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def diag(x: Any, k: int = 0) -> Any:
     """Return the k-th diagonal of a matrix, or the matrix whose k-th diagonal is the 1-d ``x``."""
-    x = as_array(x)
+    x, k = as_array(x), whole("diag: k", k)
     if len(x.shape) == 2:
         return diagonal(x, k)
     if len(x.shape) != 1:

@@ -75,7 +75,7 @@ def where(xp: Any, condition: Any, a: Any, b: Any) -> Any:
 
 defvjp(
     where,
-    None,
+    lambda g, _y, _condition, _a, _b: where(False, g, 0.0),
     lambda g, _y, condition, _a, _b: where(condition, g, 0.0),
     lambda g, _y, condition, _a, _b: where(condition, 0.0, g),
 )

@@ -404,7 +404,7 @@ def numpys(name: str, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return f(*args, **kwargs)
     except TinygradError:
         raise
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         raise own_kind(error)(f"{name}: {error}") from None
 
 

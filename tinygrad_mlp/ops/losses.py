@@ -197,7 +197,8 @@ def _weighted_cross_entropy(
     logs = log_softmax(prediction) if from_logits else prediction
     picked = where(absent, 0.0 if from_logits else 1.0, _picked(logs, labels))
     losses = negative(picked if from_logits else log(picked))
-    factors = astype(where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels)), prediction.dtype)
+    factors = where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels))
+    factors = astype(factors, dtype=losses.dtype)
     losses = multiply(losses, factors)
     total = _weighted_mean(losses, factors, reduction)
     if not smoothing:
@@ -295,6 +296,8 @@ def _check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool
     labels = np.asarray(target._payload if type(target) in NODES else target)
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: labels must be integers, not {labels.dtype}")
+    if mode() & EVERYTHING == EVERYTHING:
+        return True  # the labels of another call of what is traced may be ignored
     if 0 <= ignored < shape[-1] or (labels.size and (labels.min() < 0 or labels.max() >= shape[-1])):
         counted = labels[labels != ignored]
     else:
@@ -488,18 +491,20 @@ def gaussian_nll_loss(
         DataError: A variance is negative.
     """
     x, t = _same_shape("gaussian_nll_loss", as_array(prediction), target)
+    if type(var) in NUMBERS and getattr(x.dtype, "kind", "f") == "f":
+        var = astype(as_array(var), dtype=x.dtype)  # a number never widens
     var = as_array(var)
     shape, given = tuple(x.shape), tuple(var.shape)
     if given and given == shape[:-1]:
         var = expand_dims(var, axis=-1)
     elif given not in (shape, (), (*shape[:-1], 1)):
         raise ShapeError(f"gaussian_nll_loss: variances of shape {given} for a prediction of shape {shape}")
-    values = var._payload if type(var) in NODES else var
-    if np.any(values < 0):
+    fixed = var.detach() if type(var) in NODES else var
+    if mode() & EVERYTHING != EVERYTHING and np.any((fixed._payload if type(fixed) in NODES else fixed) < 0):
         raise DataError("gaussian_nll_loss: a variance is negative")
     if not eps > 0:
         raise UnsupportedError(f"gaussian_nll_loss: eps is {eps}; it must be positive")
-    var = add(var, astype(maximum(eps - values, 0), dtype=values.dtype))
+    var = add(var, maximum(eps - fixed, 0))
     losses = 0.5 * (log(var) + divide(square(x - t), var))
     return reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
@@ -611,7 +616,7 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise UnsupportedError(f"multi_margin_loss: p is {p}; choose 1 or 2")
     prediction, target = as_floating(prediction), as_array(target)
-    if _check_labels("multi_margin_loss", prediction, target, -1):
+    if _check_labels("multi_margin_loss", prediction, target, -1) and mode() & EVERYTHING != EVERYTHING:
         raise IndexingError("multi_margin_loss: a label is negative")
     weight = _class_weights("multi_margin_loss", weight, prediction)
     short = relu(add(subtract(prediction, expand_dims(_picked(prediction, target), axis=-1)), margin))

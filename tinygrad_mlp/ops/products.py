@@ -14,6 +14,7 @@ from tinygrad_mlp.ops.indexing import getitem
 from tinygrad_mlp.ops.linalg import matmul
 from tinygrad_mlp.ops.shaping import (
     as_array,
+    as_arrays,
     as_tuple,
     broadcast_to,
     expand_dims,
@@ -143,7 +144,7 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
     Source: T. Cormen et al., *Introduction to algorithms*, matrix-chain multiplication.
     """
-    matrices = [as_array(x) for x in arrays]
+    matrices = as_arrays("multi_dot", arrays)
     n = len(matrices)
     if n < 2:
         raise ShapeError(f"multi_dot: {n} arrays, and two at least are needed")

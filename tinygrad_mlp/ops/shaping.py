@@ -16,7 +16,12 @@ Axes = int | Sequence[int]
 
 def as_tuple(axes: Axes) -> tuple[int, ...]:
     """Return an axis or a length, or several of them, as a tuple; NumPy's integers count as integers."""
-    return (axes,) if isinstance(axes, (int, np.integer, float)) else tuple(axes)  # a union takes thrice as long
+    if isinstance(axes, (int, np.integer, float)):  # a union takes thrice as long
+        return (axes,)
+    try:
+        return tuple(axes)
+    except TypeError:
+        return (whole("an axis or a length", axes),)
 
 
 @primitive(symbol="reshape", latex=r"\operatorname{{reshape}}({0})", linear=True, view=True, analytic=True)
@@ -234,6 +239,17 @@ def number_beside(x: Any, values: Any) -> Any:
     return beside(x, values) if type(values) in NUMBERS else as_array(values)
 
 
+def as_arrays(name: str, xs: Any) -> list[Any]:
+    """Return what is to be joined as a list of arrays.
+
+    Raises:
+        DTypeError: It is no sequence.
+    """
+    if not isinstance(xs, Sequence) and not getattr(xs, "shape", ()):
+        raise DTypeError(f"{name}: takes a list or tuple of arrays, not {xs!r}")
+    return [as_array(x) for x in xs]
+
+
 def as_array(x: Any) -> Any:
     """Return ``x`` with a shape: numbers and lists become arrays, a Value a tensor without axes.
 
@@ -245,4 +261,4 @@ def as_array(x: Any) -> Any:
     x = as_payload(x)
     if x is None:
         raise DTypeError("None is no array: give numbers")
-    return np.asarray(x) if type(x) in NUMBERS or isinstance(x, np.generic) else x
+    return as_payload(np.asarray(x)) if type(x) in NUMBERS or isinstance(x, np.generic) else x

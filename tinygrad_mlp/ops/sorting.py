@@ -23,6 +23,7 @@ from tinygrad_mlp.ops.shaping import (
     numpy_dtype,
     reshape,
     transpose,
+    whole,
 )
 from tinygrad_mlp.table import defvjp, primitive
 
@@ -114,7 +115,7 @@ def topk(
     >>> topk([3.0, 1.0, 2.0], 2)
     TopK(values=array([3., 2.]), indices=array([0, 2]))
     """
-    x = as_array(x)
+    x, k = as_array(x), whole("topk: k", k)
     shape = x.shape
     if not shape:
         x, axis = reshape(x, shape=(1,)), normal_axis(axis, 1)

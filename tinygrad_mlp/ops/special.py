@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, log, power, where
 from tinygrad_mlp.ops.shaping import astype
@@ -196,6 +197,6 @@ def _at_least_float64(x: Any) -> Any:
     payload = x._payload if type(x) in NODES else x
     if isinstance(payload, float | int):
         return x if type(x) in NODES else float(x)
-    payload = np.asarray(payload)
+    payload = np.asarray(as_payload(payload))
     wide = np.result_type(payload.dtype, np.float64)
     return x if payload.dtype == wide else astype(x if type(x) in NODES else payload, dtype=wide)

@@ -182,12 +182,12 @@ class Op:
         saved = None
         try:
             y = self.forward(xp, *values, **params) if xp.apply is None else xp.apply(self, values, params)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise self.failure(values, params, error) from error
         if self.saves:
             y, saved = y
         if not found and not (self.random and mode() & EVERYTHING == EVERYTHING):
-            return y  # raw in, raw out; but a traced function draws anew at each call, from a node
+            return y if not params else self._checked(y)  # raw in, raw out; but tracing draws anew, from a node
         y = self._owned(y, values)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
             return _tensor(self, y, self._kept(inputs, values, constants) if constants else inputs, params, saved)
@@ -252,7 +252,8 @@ class Op:
             floating = next((v.dtype for v in values if type(v) is ndarray and v.dtype.kind == "f"), None)
             for i, v in enumerate(values):
                 if type(v) in NUMBERS:
-                    values[i] = np.asarray(v, floating if type(v) is float else None)  # a number never widens
+                    kind = floating if type(v) is float else None  # a number never widens
+                    values[i] = as_payload(np.asarray(v, kind))
             xp = NUMPY
         return xp
 
@@ -261,6 +262,9 @@ class Op:
         if type(y) is not ndarray:
             if isinstance(y, np.generic):
                 return np.asarray(y)
+            if type(y) in NODES:
+                what = f"a {type(y).__name__} as a parameter"
+                raise DTypeError(f"{self.name}: {what}: it takes numbers, and no gradient flows to it: pass .item()")
             arrays = isinstance(y, float | int) and any(type(v) is ndarray for v in values)
             return np.asarray(y) if arrays else y  # floats alone give a float, and so a Value
         for v in values:
@@ -338,12 +342,12 @@ class UnaryOp(Op):
         saved = None
         try:
             y = self.forward(NUMPY, value, **params)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return Op.__call__(self, x, **params)  # an option, or else an error that is told there
         if self.saves:
             y, saved = y
         if value is x:
-            return y
+            return y if not params or (type(y) is ndarray and y.dtype.kind in REAL) else self._checked(y)
         y = self._owned(y, (value,))
         if type(y) is not ndarray or y.dtype.kind != "f":
             return wrap(self._checked(y))
@@ -384,7 +388,7 @@ class BinaryOp(Op):
                 b = freeze(b)
         try:
             y = self.forward(NUMPY, va, vb)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise self.failure((va, vb), NO_PARAMS, error) from error
         if raw:
             return y
