@@ -48,6 +48,8 @@ CONVENTIONS = [
     ("lower bound in force", lambda a: tg.clip(0.5, a, 3.0), (1.0,), (1.0,)),
     ("upper bound in force", lambda a: tg.clip(5.0, 0.0, a), (1.0,), (1.0,)),
     ("bounds crossed", lambda a, b: tg.clip(2.0, a, b), (5.0, 1.0), (0.0, 1.0)),
+    ("clip of what equals both bounds", tg.clip, (1.0, 1.0, 1.0), (1.0, 0.0, 0.0)),
+    ("clip to bounds that are equal", tg.clip, (0.5, 1.0, 1.0), (0.0, 0.0, 1.0)),
     ("sqrt at 0", tg.sqrt, (0.0,), (inf,)),
     ("log at 0", tg.log, (0.0,), (inf,)),
     ("log1p at -1", tg.log1p, (-1.0,), (inf,)),

@@ -179,7 +179,8 @@ def _clip_lower(g: Any, _y: Any, x: Any, lower: Any, upper: Any) -> Any:
 
 def _clip_upper(g: Any, _y: Any, x: Any, lower: Any, upper: Any) -> Any:
     free = x > upper
-    return where(free if lower is None else logical_or(free, lower >= upper), g, 0.0)
+    crossed = False if lower is None else logical_and(lower >= upper, x < lower)
+    return where(logical_or(free, crossed), g, 0.0)
 
 
 defvjp(clip, lambda g, _y, x, lower, upper: where(_inside(x, lower, upper), g, 0.0), _clip_lower, _clip_upper)
