@@ -11,7 +11,7 @@ from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError, ZeroWeightsError
 from tinygrad_mlp.graph import EVERYTHING, mode
 from tinygrad_mlp.ops import elementwise
-from tinygrad_mlp.ops.comparison import equal, isnan, logical_not, logical_or, maximum, minimum, not_equal
+from tinygrad_mlp.ops.comparison import equal, isnan, logical_and, logical_not, logical_or, maximum, minimum, not_equal
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, sqrt, subtract
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -125,8 +125,11 @@ def _var_vjp(g: Any, _y: Any, x: Any, axis: Axis = None, ddof: float = 0, **_: A
     return spread(multiply(g, scale), x.shape, axis) * (x - mean(x, axis=axis, keepdims=True))
 
 
-def _std_vjp(g: Any, y: Any, x: Any, axis: Axis = None, ddof: float = 0, **_: Any) -> Any:
+def _std_vjp(g: Any, y: Any, x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
     flat = equal(y, 0.0)
+    if 0 not in x.shape:  # the mean of equal elements may be rounded, and y not quite 0
+        ends = (reduce(x, axis=axis, keepdims=keepdims) for reduce in (max, min))
+        flat = logical_or(flat, logical_and(equal(*ends), logical_not(isnan(y))))
     slope = divide(divide(g, select(flat, 1.0, y)), _freedom(x.shape, axis, ddof))
     return spread(select(flat, 0.0, slope), x.shape, axis) * (x - mean(x, axis=axis, keepdims=True))
 
