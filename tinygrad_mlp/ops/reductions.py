@@ -459,12 +459,12 @@ def _std(
         x = _float_cast("std", x, dtype)
         return std(x, axis=axis, ddof=_correction("std", ddof, correction), keepdims=keepdims)
     y = _var(x, axis=axis, keepdims=keepdims, ddof=ddof, correction=correction, dtype=dtype, where=where)
-    return _root(y)
-
-
-def _root(y: Any) -> Any:
-    """Return the square root, whose derivative at 0 is 0 here, as that of ``std``."""
-    flat = equal(y, 0.0)
+    x = _float_cast("std", x, dtype)
+    top, bottom = (
+        f(x, axis=axis, keepdims=keepdims, initial=last, where=where)
+        for f, last in ((_max, -math.inf), (_min, math.inf))
+    )
+    flat = logical_or(equal(y, 0.0), logical_and(equal(top, bottom), logical_not(isnan(y))))  # as in the vjp of ``std``
     return select(flat, 0.0, sqrt(select(flat, 1.0, y)))
 
 
@@ -512,14 +512,18 @@ def nanvar(
     x: Any, axis: Axis = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False
 ) -> Any:
     """Return the variance over ``axis`` of what is not nan; nan if that is no more than ``ddof`` elements."""
-    x, ddof = as_array(x), _correction("nanvar", ddof, correction)
-    there = logical_not(isnan(x))
-    y = _var(x, axis=axis, keepdims=keepdims, ddof=ddof, where=there)
-    return select(sum(there, axis=axis, keepdims=keepdims) > ddof, y, math.nan)
+    return _deviating(_var, as_array(x), axis, _correction("nanvar", ddof, correction), keepdims)
 
 
 def nanstd(
     x: Any, axis: Axis = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False
 ) -> Any:
     """Return the standard deviation over ``axis`` of what is not nan."""
-    return _root(nanvar(x, axis, ddof=_correction("nanstd", ddof, correction), keepdims=keepdims))
+    return _deviating(_std, as_array(x), axis, _correction("nanstd", ddof, correction), keepdims)
+
+
+def _deviating(f: Callable[..., Any], x: Any, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    """Return the variance or deviation of what is not nan; nan where that is no more than ``ddof`` elements."""
+    there = logical_not(isnan(x))
+    y = f(x, axis=axis, keepdims=keepdims, ddof=ddof, where=there)
+    return select(sum(there, axis=axis, keepdims=keepdims) > ddof, y, math.nan)
