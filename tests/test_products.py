@@ -110,12 +110,23 @@ def test_tensordot_has_slopes_to_second_order(shapes, axes):
     check_slopes(lambda a, b: tg.tensordot(a, b, axes), *(array(i, shape) for i, shape in enumerate(shapes)))
 
 
+def numpy_takes_vectors_of_two_elements():
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return np.cross([1.0, 2.0], [3.0, 5.0]) == -1.0
+        except ValueError:
+            return False  # NumPy 2.5
+
+
+LENGTHS = [3, 3, 2, 4] if numpy_takes_vectors_of_two_elements() else [3, 3, 4]
+
+
 @given(data=st.data(), seed=numbers)
 def test_cross_is_numpys(data, seed):
     batches = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3)).input_shapes
     arrays, places = [], []
     for i, batch in enumerate(batches):
-        n = data.draw(st.sampled_from([3, 3, 2, 4]))
+        n = data.draw(st.sampled_from(LENGTHS))
         axis = data.draw(st.integers(-len(batch) - 1, len(batch)))
         shape = list(batch)
         shape.insert(axis % (len(batch) + 1), n)
