@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import shapes
@@ -165,6 +165,7 @@ def test_values_errors_and_gradients_are_numpys_for_any_arguments(name, data):
     try:
         expected = on(np, x)
     except REFUSALS:
+        assume(name != "squeeze" or x.ndim)  # a number has the axes (0,) and (-1,) too, as in PyTorch
         for given_x in (tg.Tensor(x), x):
             with pytest.raises(TinygradError):
                 on(tg, given_x)
