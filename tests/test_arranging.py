@@ -171,8 +171,10 @@ def test_values_errors_and_gradients_are_numpys_for_any_arguments(name, data):
                 on(tg, given_x)
         return
     t = tg.Tensor(x)
-    for ys in (on(tg, x), on(tg, t)):
+    for operand in (x, t):
+        ys = on(tg, operand)
         assert len(ys) == len(expected)
+        assert all(isinstance(y, tg.Tensor) == isinstance(operand, tg.Tensor) for y in ys[:1])
         for y, e in zip(ys, expected, strict=True):
             value = y.data if isinstance(y, tg.Tensor) else np.asarray(y)
             assert np.array_equal(value, e)

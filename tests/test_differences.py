@@ -36,8 +36,10 @@ def compare(name, *args, **kwargs):
             getattr(tg, name)(x, *rest, **kwargs)
         return
     assert same(getattr(tg, name)(x, *rest, **kwargs), expected)
-    assert same(getattr(tg, name)(tg.Tensor(x), *rest, **kwargs), expected)
-    assert same(getattr(np, name)(tg.Tensor(x), *rest, **kwargs), expected)
+    for module in (tg, np):
+        y = getattr(module, name)(tg.Tensor(x), *rest, **kwargs)
+        assert same(y, expected)
+        assert all(isinstance(part, tg.Tensor) for part in (y if isinstance(y, list | tuple) else [y]))
 
 
 @given(x=ARRAYS, data=st.data(), n=st.sampled_from([1, 1, 2, 3, 0, 4, -1]))

@@ -42,7 +42,9 @@ def check(ours, theirs, x, kwargs):
             with pytest.raises(TinygradError):
                 ours(x, **kwargs)
         return
-    for y in (ours(x, **kwargs), ours(tg.Tensor(x), **kwargs), theirs(tg.Tensor(x), **kwargs)):
+    for f, operand in ((ours, x), (ours, tg.Tensor(x)), (theirs, tg.Tensor(x))):
+        y = f(operand, **kwargs)
+        assert isinstance(y, tg.Tensor) == isinstance(operand, tg.Tensor)
         y = y.data if isinstance(y, tg.Tensor) else y
         assert (np.shape(y), y.dtype) == (np.shape(expected), expected.dtype)
         near = 1e-6 if y.dtype == np.float32 else 1e-13

@@ -63,7 +63,9 @@ def test_values_and_errors_are_numpys_in_every_mode(mode, data):
         with pytest.raises(TinygradError):
             tg.pad(tg.Tensor(x), pad_width, mode, **given_options)
         return
-    for y in (tg.pad(x, pad_width, mode, **given_options), tg.pad(tg.Tensor(x), pad_width, mode, **given_options)):
+    for operand in (x, tg.Tensor(x)):
+        y = tg.pad(operand, pad_width, mode, **given_options)
+        assert isinstance(y, tg.Tensor) == isinstance(operand, tg.Tensor)
         value = y.data if isinstance(y, tg.Tensor) else y
         assert value.dtype == expected.dtype
         assert value.shape == expected.shape

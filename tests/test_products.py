@@ -36,6 +36,7 @@ def check_values(ours, theirs, *arrays):
         return
     for given_arrays in (arrays, [tg.Tensor(x) for x in arrays]):
         y = ours(*given_arrays)
+        assert isinstance(y, tg.Tensor) == isinstance(given_arrays[0], tg.Tensor)
         assert np.shape(y) == expected.shape
         assert y.dtype == expected.dtype
         assert np.array_equal(y.data if isinstance(y, tg.Tensor) else y, expected)  # small whole numbers

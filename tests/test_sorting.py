@@ -123,6 +123,12 @@ def test_medians_are_numpys(name, data):
         assert agree(outcome(getattr(tg, name), z, **given), expected)
 
 
+def test_the_median_beside_a_nan_is_nan():
+    x = np.array([[1.0, nan, 3.0, 2.0], [4.0, 1.0, 3.0, 2.0]])
+    assert np.array_equal(tg.median(x, axis=1), [nan, 2.5], equal_nan=True)
+    assert np.array_equal(tg.nanmedian(x, axis=1), [2.0, 2.5])
+
+
 @quiet
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["quantile", "nanquantile"])
@@ -160,6 +166,7 @@ def test_percentiles_are_quantiles_of_hundredths():
         (tg.median, [2.0, 2.0, 1.0], [0.5, 0.5, 0.0]),
         (tg.median, [2.0, 1.0, 2.0, 2.0], [1 / 3, 0.0, 1 / 3, 1 / 3]),
         (tg.median, [nan, 1.0, nan], [0.5, 0.0, 0.5]),
+        (tg.median, [1.0, nan, 3.0, 2.0], [0.0, 1.0, 0.0, 0.0]),
         (tg.nanmedian, [nan, 1.0, 3.0], [0.0, 0.5, 0.5]),
         (tg.nanmedian, [nan, 1.0, 3.0, 3.0], [0.0, 0.0, 0.5, 0.5]),
         (tg.nanmedian, [nan, nan], [0.0, 0.0]),
