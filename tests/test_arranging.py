@@ -82,6 +82,14 @@ def test_a_function_joins_arrays_as_numpys_does(name, arrays):
         check(lambda t, ours=ours: ours([t, arrays[1]]), theirs(arrays), arrays[0])
 
 
+@pytest.mark.parametrize("name", ["atleast_1d", "atleast_2d", "atleast_3d"])
+def test_several_arrays_get_their_least_axes_together(name):
+    arrays = (np.array(3.0), VECTOR, MATRIX, CUBE)
+    for ours, theirs in zip(getattr(tg, name)(*arrays), getattr(np, name)(*arrays), strict=True):
+        assert ours.shape == theirs.shape
+        assert np.array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize(("name", "args"), SPLITTING)
 def test_a_function_splits_arrays_as_numpys_does(name, args):
     x, *rest = args

@@ -213,3 +213,12 @@ def test_options_and_methods_of_running_sums():
     assert np.array_equal(tg.Tensor(x).cumprod().data, x.cumprod())
     with pytest.raises(TinygradError, match="out"):
         tg.cumsum(x, out=x)
+
+
+@pytest.mark.parametrize("axis", range(-3, 3))
+def test_every_axis_of_a_cube_has_its_running_extremes_and_their_last_places(axis):
+    cube = np.random.default_rng(0).permutation(24).reshape(2, 3, 4) * 1.0
+    for f, reference in ((tg.cummax, np.maximum), (tg.cummin, np.minimum)):
+        values, places = f(cube, axis=axis)
+        assert np.array_equal(values, reference.accumulate(cube, axis))
+        assert np.array_equal(np.take_along_axis(cube, places, axis), values)

@@ -82,6 +82,18 @@ def test_a_product_of_two_arrays_is_numpys(name, xs):
     check_values(getattr(tg, name), getattr(np, name), *xs)
 
 
+@pytest.mark.parametrize(
+    "shapes", [((2, 3), (3,)), ((1, 3), (3,)), ((1, 3), (1, 3)), ((4, 2, 3), (3,)), ((2, 3), (4, 3))]
+)
+def test_matrices_and_vectors_are_multiplied_as_by_einsum(shapes):
+    a, b = (array(i, shape) for i, shape in enumerate(shapes))
+    assert np.array_equal(tg.matvec(a, b), np.einsum("...ij,...j->...i", a, b))
+    assert tg.matvec(a, b).shape == np.einsum("...ij,...j->...i", a, b).shape
+    c = np.swapaxes(a, -1, -2)
+    assert np.array_equal(tg.vecmat(b, c), np.einsum("...j,...jk->...k", b, c))
+    assert tg.vecmat(b, c).shape == np.einsum("...j,...jk->...k", b, c).shape
+
+
 @pytest.mark.parametrize("name", PAIRED)
 @FEW
 @given(xs=pairs())

@@ -149,6 +149,19 @@ def test_quantiles_are_numpys(name, method, data):
         assert agree(outcome(getattr(tg, name), z, q, **given), expected)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_quantiles_on_and_between_the_ranks_are_numpys(method, n):
+    x, q = np.random.default_rng(n).permutation(n) * 1.5, np.linspace(0, 1, 4 * n + 1)
+    assert np.allclose(tg.quantile(x, q, method=method), np.quantile(x, q, method=method), rtol=1e-12)
+
+
+def test_percentiles_beside_a_nan_are_nan_or_leave_it_out():
+    x = np.array([4.0, nan, 1.0, 2.0])
+    assert np.isnan(tg.percentile(x, [0, 50])).all()
+    assert tg.nanpercentile(x, [0, 50, 100]).tolist() == [1.0, 2.0, 4.0]
+
+
 def test_percentiles_are_quantiles_of_hundredths():
     x = np.random.default_rng(0).normal(size=(3, 5))
     for q in (30, 30.0, [10, 90], np.array(55.5)):
