@@ -116,6 +116,11 @@ ELEMENTWISE = {
 }
 
 
+def test_batchmean_divides_by_the_number_of_samples_alone():
+    losses = P[::-1] * (np.log(P[::-1]) - np.log(P))
+    assert np.isclose(tg.kl_div(np.log(P), P[::-1], reduction="batchmean"), losses.sum() / 4, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("loss", "one", "p", "t"), ELEMENTWISE.values(), ids=ELEMENTWISE)
 def test_a_loss_is_its_formula_for_each_element_and_reduces(loss, one, p, t):
     losses = np.vectorize(one)(p, t)

@@ -65,6 +65,17 @@ def test_norms_are_numpys(call):
     check(tg.norm, np.linalg.norm, *call)
 
 
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_every_order_along_every_axis_of_a_cube_is_numpys(keepdims):
+    cube = np.arange(24.0).reshape(2, 3, 4) * 7 % 11 - 3
+    for axis in range(-3, 3):
+        for order in VECTOR_ORDERS:
+            check(tg.norm, np.linalg.norm, cube, {"ord": order, "axis": axis, "keepdims": keepdims})
+    for axes in [(0, 1), (1, 0), (-1, 0), (1, 2), (2, 1)]:
+        for order in MATRIX_ORDERS:
+            check(tg.norm, np.linalg.norm, cube, {"ord": order, "axis": axes, "keepdims": keepdims})
+
+
 @given(data=st.data(), call=calls())
 def test_vector_norms_are_numpys(data, call):
     x, kwargs = call

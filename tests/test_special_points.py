@@ -53,6 +53,8 @@ def value_and_slopes(f, *xs):
         (tg.fmod, [-7.0, 3.0], [-1.0, 1.0, 2.0]),
         (tg.heaviside, [0.0, 0.25], [0.25, 0.0, 1.0]),
         (tg.heaviside, [-2.0, 0.25], [0.0, 0.0, 0.0]),
+        (tg.heaviside, [2.0, 0.25], [1.0, 0.0, 0.0]),
+        (tg.heaviside, [-0.0, 3.0], [3.0, 0.0, 1.0]),
         (tg.nan_to_num, [NAN], [0.0, 0.0]),
         (tg.nan_to_num, [-INF], [-np.finfo(float).max, 0.0]),
         (tg.rint, [2.5], [2.0, 0.0]),
@@ -81,6 +83,12 @@ def test_erf_of_an_array_is_the_c_librarys():
     x = np.linspace(-6, 6, 41).reshape(1, 41)
     assert np.array_equal(tg.erf(x), [[math.erf(v) for v in x[0]]])
     assert tg.erf(x.astype(np.float32)).dtype == np.float32
+
+
+def test_heaviside_passes_the_gradient_to_its_value_at_zero():
+    x, h, g = np.array([0.0, 1.0, -0.0, -2.0]), tg.Tensor(np.full(4, 0.5)), np.array([3.0, 5.0, 7.0, 11.0])
+    tg.heaviside(x, h).backward(g)
+    assert h.grad.tolist() == [3.0, 0.0, 7.0, 0.0]
 
 
 def test_float_power_computes_in_float64():
