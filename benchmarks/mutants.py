@@ -62,7 +62,10 @@ ROW_TESTS = (
     test_transforms.test_jvp_agrees_with_central_difference,
     test_algebra.test_pushed_and_pulled_pairings_agree,
 )
-POINT_TESTS = ("kinks", "special_points", "oracles", "scalars", "units", "hand_formulas", "nn", "indexing", "arranging")
+POINT_TESTS = (
+    *("kinks", "special_points", "conventions", "oracles", "scalars", "units", "hand_formulas", "nn"),
+    *("indexing", "arranging", "sorting", "matrices"),
+)
 ENGINE_TESTS = (
     *("backward", "graph", "gradients", "mutation", "copies", "constants", "algebra", "arrays", "scalars"),
     *("neurons", "state_machine", "transforms", "nested_transforms", "backward_errors", "tensors", "optim"),

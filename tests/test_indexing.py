@@ -295,6 +295,13 @@ def test_select_is_numpys(shape, conditions):
     )
 
 
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_indices_outside_are_wrapped_or_clipped_as_in_numpy(axis):
+    outside = [-9, -7, -3, -1, 0, 1, 2, 3, 5, 6, 8, 11]
+    for mode in ("wrap", "clip"):
+        assert np.array_equal(tg.take(X, outside, axis=axis, mode=mode), np.take(X, outside, axis=axis, mode=mode))
+
+
 @pytest.mark.parametrize("default", [0, 2.5, np.float32(1), np.array([1.0, 2.0])], ids=str)
 @pytest.mark.parametrize("choice", [np.array([1, 2]), np.array([1, 2], np.float32), [1.0, 2.0]], ids=str)
 def test_select_promotes_as_numpys(default, choice):
@@ -388,7 +395,9 @@ def test_conditions_alone_give_indices():
         (lambda x: tg.gather(x, 0, [0]), "does not fit"),
         (lambda x: tg.scatter_add(x, 0, [[0, 1]], [[1.0]]), "longer than src"),
         (lambda x: tg.compress([[True]], x), "it must have one axis"),
+        (lambda x: tg.gather(x, 1, [[3]]), "indices run from 3 to 3, on an axis of length 3"),
         (lambda _: tg.select([], []), "0 conditions for 0 choices"),
+        (lambda x: tg.select([[True]], [x, x]), "1 conditions for 2 choices"),
         (lambda x: tg.select([[1]], [x]), "a condition holds booleans"),
         (lambda x: tg.choose([5], [x, x]), "choose"),
         (lambda _: tg.index_update(np.arange(3), 0, 1.5), "float64 values do not fit in an array of int64"),

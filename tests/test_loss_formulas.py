@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.check import gradcheck
+from tinygrad_mlp.errors import TinygradError
 
 RNG = np.random.default_rng(4)
 LABELS, SIGNS = np.array([2, 0, 1, 2]), np.array([1, -1, -1, 1])
@@ -114,6 +115,12 @@ ELEMENTWISE = {
         np.sign(Y),
     ),
 }
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1])
+def test_what_is_no_probability_has_no_cross_entropy(p):
+    with pytest.raises(TinygradError, match="binary_cross_entropy"):
+        tg.binary_cross_entropy(np.array([0.5, p]), np.array([0.0, 1.0]))
 
 
 def test_batchmean_divides_by_the_number_of_samples_alone():

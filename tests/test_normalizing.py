@@ -66,3 +66,12 @@ def test_integers_are_normalised_as_float64():
 def test_a_number_is_normalised_to_its_sign(axis):
     assert tg.normalize(-3.0, 2.0, axis).shape == ()
     assert tg.normalize(-3.0, 2.0, axis) == -1.0
+
+
+@pytest.mark.parametrize("axis", range(-3, 3))
+def test_every_axis_of_a_cube_is_divided_by_its_norms(axis):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    for p in (1.0, 2.0, 3.0, np.inf):
+        norms = np.linalg.norm(x, p, axis=axis, keepdims=True)
+        assert np.allclose(tg.normalize(x, p, axis), x / norms, rtol=1e-13)
+        assert np.allclose(tg.normalize(x, p, axis, 1.5), x / np.maximum(norms, 1.5), rtol=1e-13)
