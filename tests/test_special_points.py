@@ -63,6 +63,8 @@ def value_and_slopes(f, *xs):
         (tg.erf, [INF], [1.0, 0.0]),
         (tg.cbrt, [-8.0], [-2.0, 1 / 12]),
         (tg.arcsinh, [1e200], [math.asinh(1e200), 1e-200]),
+        (tg.logit, [-0.5], [NAN, NAN]),
+        (tg.logit, [1.5], [NAN, NAN]),
         (lambda x: tg.logit(x, 0.1), [0.0], [math.log(0.1 / 0.9), 0.0]),
     ],
     ids=lambda value: str(getattr(value, "name", value)),
