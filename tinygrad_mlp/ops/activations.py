@@ -7,7 +7,7 @@ from tinygrad_mlp import scalars
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.ops.comparison import clip, isinf, logical_not
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, multiply, negative, square, where
-from tinygrad_mlp.ops.indexing import getitem
+from tinygrad_mlp.ops.indexing import along
 from tinygrad_mlp.ops.reductions import spread, sum
 from tinygrad_mlp.ops.shaping import as_array, normal_axis
 from tinygrad_mlp.ops.special import erfc, logaddexp, logaddexp2
@@ -333,6 +333,5 @@ def glu(x: Any, axis: int = -1) -> Any:
     length = x.shape[normal_axis(axis, len(x.shape))]
     if length % 2:
         raise ShapeError(f"glu: axis {axis} of shape {tuple(x.shape)} has length {length}; it must be even")
-    before = (slice(None),) * normal_axis(axis, len(x.shape))
     half = length // 2
-    return multiply(getitem(x, index=(*before, slice(half))), sigmoid(getitem(x, index=(*before, slice(half, None)))))
+    return multiply(along(x, axis, slice(half)), sigmoid(along(x, axis, slice(half, None))))

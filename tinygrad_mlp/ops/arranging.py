@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.elementwise import where
-from tinygrad_mlp.ops.indexing import fitting, getitem, numpys, plain_index, rearranged, scatter
+from tinygrad_mlp.ops.indexing import along, fitting, getitem, numpys, plain_index, rearranged, scatter
 from tinygrad_mlp.ops.reductions import sum
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -28,11 +28,6 @@ from tinygrad_mlp.ops.shaping import (
 )
 
 Axes = int | Sequence[int]
-
-
-def _along(x: Any, axis: int, part: Any) -> Any:
-    """Return ``x`` indexed by ``part`` along one axis."""
-    return getitem(x, index=(slice(None),) * normal_axis(axis, len(x.shape)) + (part,))
 
 
 # -------------------------------------------------------------------------------------------------------------- order
@@ -134,7 +129,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
     for a, s in enumerate(total):
         n = x.shape[a]
         if n and s % n:
-            x = _along(x, a, np.arange(-s, n - s) % n)
+            x = along(x, a, np.arange(-s, n - s) % n)
     return x
 
 
@@ -155,7 +150,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = ravel(x), 0
     n = x.shape[normal_axis(axis, len(x.shape))]
-    return _along(x, axis, numpys("repeat", np.repeat, np.arange(n), repeats))
+    return along(x, axis, numpys("repeat", np.repeat, np.arange(n), repeats))
 
 
 def tile(x: Any, reps: Axes) -> Any:
@@ -325,7 +320,7 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normal_axis(axis, len(x.shape))
-    return _along(x, axis, numpys("delete", np.delete, np.arange(x.shape[axis]), plain_index(obj)))
+    return along(x, axis, numpys("delete", np.delete, np.arange(x.shape[axis]), plain_index(obj)))
 
 
 def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
@@ -339,7 +334,7 @@ def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
         edges = [i * (n // parts) + (i if i < n % parts else n % parts) for i in range(parts + 1)]
     else:
         edges = [0, *(whole("array_split: a place", place) for place in sections), n]
-    return [_along(x, axis, slice(*cut)) for cut in pairwise(edges)]
+    return [along(x, axis, slice(*cut)) for cut in pairwise(edges)]
 
 
 def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
@@ -373,7 +368,7 @@ def dsplit(x: Any, sections: Any) -> list[Any]:
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """Return the slices of ``x`` along ``axis``, which is gone from them."""
     x = as_array(x)
-    return tuple(_along(x, axis, i) for i in range(x.shape[normal_axis(axis, len(x.shape))]))
+    return tuple(along(x, axis, i) for i in range(x.shape[normal_axis(axis, len(x.shape))]))
 
 
 # ---------------------------------------------------------------------------------------- diagonals, triangles, edges

@@ -10,7 +10,7 @@ from tinygrad_mlp.errors import AxisError, ShapeError
 from tinygrad_mlp.ops.arranging import flip, moveaxis
 from tinygrad_mlp.ops.comparison import equal, isnan, logical_or
 from tinygrad_mlp.ops.elementwise import divide, exp, where
-from tinygrad_mlp.ops.indexing import getitem
+from tinygrad_mlp.ops.indexing import along, getitem
 from tinygrad_mlp.ops.reductions import Axis, defoptions, prod, reduced_axes, sum
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -18,7 +18,6 @@ from tinygrad_mlp.ops.shaping import (
     beside,
     broadcast_to,
     concatenate,
-    normal_axis,
     reshape,
     transpose,
 )
@@ -286,5 +285,5 @@ def _cumulative(f: Callable[..., Any], name: str, x: Any, axis: int | None, dtyp
     y = f(x, axis=axis, dtype=dtype)
     if empty is None:
         return y
-    nothing = getitem(y, index=(slice(None),) * normal_axis(axis, len(y.shape)) + (slice(0),))
+    nothing = along(y, axis, slice(0))
     return concatenate([empty(nothing, axis=axis, keepdims=True), y], axis=axis)  # the sum of nothing is 0

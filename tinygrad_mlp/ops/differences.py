@@ -7,9 +7,10 @@ import numpy as np
 
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import EVERYTHING, mode
+from tinygrad_mlp.ops.arranging import ravel
 from tinygrad_mlp.ops.comparison import greater, isnan, less, logical_and, logical_or, not_equal
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, subtract, where
-from tinygrad_mlp.ops.indexing import fitting, getitem, numbers
+from tinygrad_mlp.ops.indexing import along, fitting, getitem, numbers
 from tinygrad_mlp.ops.reductions import sum
 from tinygrad_mlp.ops.rounding import remainder
 from tinygrad_mlp.ops.shaping import (
@@ -25,16 +26,6 @@ from tinygrad_mlp.ops.shaping import (
 )
 
 Axes = int | Sequence[int]
-
-
-def _part(x: Any, axis: int, *cut: Any) -> Any:
-    """Return the slice of ``x`` along one axis."""
-    return getitem(x, index=(slice(None),) * axis + (slice(*cut),))
-
-
-def _flat(x: Any) -> Any:
-    x = as_array(x)
-    return reshape(x, shape=(x.size,))
 
 
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -53,7 +44,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     x = concatenate(parts, axis=axis) if len(parts) > 1 else x
     step = not_equal if numpy_dtype(x.dtype).kind == "b" else subtract
     for _ in range(n):
-        x = step(_part(x, axis, 1, None), _part(x, axis, None, -1))
+        x = step(along(x, axis, slice(1, None)), along(x, axis, slice(None, -1)))
     return x
 
 
@@ -67,10 +58,10 @@ def _end(part: Any, x: Any, axis: int) -> Any:
 
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Return the differences of neighbours in the flattened ``x``, between ``to_begin`` and ``to_end``."""
-    x = _flat(x)
+    x = ravel(x)
     if numpy_dtype(x.dtype).kind == "b":
         raise DTypeError("ediff1d: booleans have no difference: convert them to integers")
-    ends = [None if part is None else _flat(fitting("ediff1d", x, part)) for part in (to_begin, to_end)]
+    ends = [None if part is None else ravel(fitting("ediff1d", x, part)) for part in (to_begin, to_end)]
     parts = [part for part in (ends[0], diff(x), ends[1]) if part is not None]
     return concatenate(parts) if len(parts) > 1 else parts[0]
 
@@ -112,11 +103,11 @@ def _shape(x: Any) -> tuple[int, ...]:
 def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
     """Return the slopes of ``f`` along one axis."""
     n = f.shape[axis]
-    cells = [_part(f, axis, i, i + n - 2) for i in range(3)]
+    cells = [along(f, axis, slice(i, i + n - 2)) for i in range(3)]
     step = as_array(step) if isinstance(step, list | tuple) else step
     shape = _shape(step)
     if not shape:
-        rise = divide(subtract(_part(f, axis, 1, None), _part(f, axis, None, -1)), step)
+        rise = divide(diff(f, axis=axis), step)
         middle = divide(subtract(cells[2], cells[0]), multiply(2.0, step))
         h = None
     else:
@@ -126,14 +117,16 @@ def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
             step if numpy_dtype(step.dtype).kind == "f" else astype(step, dtype=np.float64)
         )  # unsigned ones would wrap around
         h = reshape(diff(step), shape=(n - 1,) + (1,) * (len(f.shape) - axis - 1))
-        rise = divide(subtract(_part(f, axis, 1, None), _part(f, axis, None, -1)), h)
+        rise = divide(diff(f, axis=axis), h)
         left, right = h[: n - 2], h[1:]
-        middle = divide(_part(rise, axis, None, -1) * right + _part(rise, axis, 1, None) * left, left + right)
-    first, last = _part(rise, axis, 0, 1), _part(rise, axis, n - 2, n - 1)
+        middle = divide(
+            along(rise, axis, slice(None, -1)) * right + along(rise, axis, slice(1, None)) * left, left + right
+        )
+    first, last = along(rise, axis, slice(0, 1)), along(rise, axis, slice(n - 2, n - 1))
     if edge_order == 2:  # the slope of the parabola through three points
         ratios = (0.5, 0.5) if h is None else (divide(h[0:1], h[0:1] + h[1:2]), divide(h[-1:], h[-1:] + h[-2:-1]))
-        first = first - (_part(rise, axis, 1, 2) - first) * ratios[0]
-        last = last + (last - _part(rise, axis, n - 3, n - 2)) * ratios[1]
+        first = first - (along(rise, axis, slice(1, 2)) - first) * ratios[0]
+        last = last + (last - along(rise, axis, slice(n - 3, n - 2))) * ratios[1]
     slopes = concatenate([first, middle, last], axis=axis)
     return slopes if slopes.dtype == f.dtype else astype(slopes, dtype=f.dtype)
 
@@ -158,7 +151,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         dx = diff(x, axis=-1 if line else axis)
         if line:
             dx = reshape(dx, shape=(dx.shape[0],) + (1,) * (len(y.shape) - axis - 1))
-    return sum(divide(multiply(dx, add(_part(y, axis, 1, None), _part(y, axis, None, -1))), 2.0), axis=axis)
+    return sum(
+        divide(multiply(dx, add(along(y, axis, slice(1, None)), along(y, axis, slice(None, -1)))), 2.0), axis=axis
+    )
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:

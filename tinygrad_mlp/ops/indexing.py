@@ -113,9 +113,9 @@ def one_hot(xp: Any, labels: Any, /, n: int) -> Any:
 # ------------------------------------------------------------------------------------------------------ along an axis
 
 
-def _along(shape: Sequence[int], axis: int, part: Any) -> tuple[Any, ...]:
-    """Return the index of ``part`` along one axis of an array of ``shape``."""
-    return (slice(None),) * normal_axis(axis, len(shape)) + (part,)
+def along(x: Any, axis: int, part: Any) -> Any:
+    """Return ``x`` indexed by ``part`` along one axis."""
+    return getitem(x, index=(slice(None),) * normal_axis(axis, len(x.shape)) + (part,))
 
 
 def _grid(indices: Any, axis: int) -> tuple[Any, ...]:
@@ -202,7 +202,7 @@ def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         x, axis = reshape(x, shape=(x.size,)), 0
     axis = normal_axis(axis, len(x.shape))
     index = _integers("take", indices)
-    return getitem(x, index=_along(x.shape, axis, _inside("take", index, x.shape[axis], mode)))
+    return along(x, axis, _inside("take", index, x.shape[axis], mode))
 
 
 def _inside(name: str, index: Any, n: int, mode: str) -> Any:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import AxisError, DTypeError, ShapeError
+from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.ops.arranging import moveaxis
 from tinygrad_mlp.ops.elementwise import abs, divide, power, sign, where
 from tinygrad_mlp.ops.matrices import svdvals
 from tinygrad_mlp.ops.reductions import max, min, spread, sum
-from tinygrad_mlp.ops.shaping import Axes, as_floating, as_tuple, normal_axis, reshape
+from tinygrad_mlp.ops.shaping import as_floating, as_tuple, normal_axes, reshape
 from tinygrad_mlp.table import defvjp, primitive
 
 INFINITY = float("inf")
@@ -91,17 +91,6 @@ def _kept(x: Any, y: Any, *axes: int) -> tuple[int, ...]:
     return tuple(1 if i in axes else next(lengths) for i in range(len(x.shape)))
 
 
-def _axes(name: str, axes: Axes, ndim: int) -> tuple[int, ...]:
-    """Return axes counted from the front, none named twice."""
-    try:
-        found = tuple(normal_axis(a, ndim) for a in as_tuple(axes))
-    except TypeError:
-        raise DTypeError(f"{name}: axis={axes!r}: an integer or several go here") from None
-    if len(set(found)) < len(found):
-        raise AxisError(f"{name}: axes {axes} name one twice")
-    return found
-
-
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the norm of vectors along one axis or of matrices along two, as ``np.linalg.norm``.
 
@@ -126,7 +115,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     ndim = len(x.shape)
     if axis is None and ord is None:
         return euclidean_norm(x, axis=tuple(range(ndim)), keepdims=keepdims)
-    axes = tuple(range(ndim)) if axis is None else _axes("norm", axis, ndim)
+    axes = tuple(range(ndim)) if axis is None else normal_axes("norm", axis, ndim)
     if len(axes) == 1:
         if ord is not None:
             _check_order(ord)
@@ -141,8 +130,8 @@ def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 
     x = as_floating(x)
     _check_order(ord)
     ndim = len(x.shape)
-    axes = tuple(range(ndim)) if axis is None or (not ndim and axis in (0, -1)) else _axes("vector_norm", axis, ndim)
-    return _p_norm(x, ord, axes, keepdims)
+    whole = axis is None or (not ndim and axis in (0, -1))
+    return _p_norm(x, ord, tuple(range(ndim)) if whole else normal_axes("vector_norm", axis, ndim), keepdims)
 
 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:

@@ -9,7 +9,7 @@ from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, wrap
 from tinygrad_mlp.ops.comparison import equal
 from tinygrad_mlp.ops.elementwise import add, multiply, subtract, where
-from tinygrad_mlp.ops.indexing import getitem, numbers, numpys, rearranged, take_along_axis
+from tinygrad_mlp.ops.indexing import along, getitem, numbers, numpys, rearranged, take_along_axis
 from tinygrad_mlp.ops.reductions import max, mean, min
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -131,10 +131,6 @@ def _filled(x: Any, widths: list[tuple[int, int]], values: Any) -> Any:
     return rearranged(x, values, lambda own, others: numpys("pad", np.pad, own, widths, constant_values=others))
 
 
-def _part(x: Any, axis: int, part: Any) -> Any:
-    return getitem(x, index=(slice(None),) * axis + (part,))
-
-
 def _ramp(x: Any, axis: int, widths: list[tuple[int, int]], end_values: Any, _mode: str) -> Any:
     """Return ``x`` with straight lines from its edges to the end values along one axis."""
     n, ndim, dtype = x.shape[axis], len(x.shape), numpy_dtype(x.dtype)
@@ -143,7 +139,7 @@ def _ramp(x: Any, axis: int, widths: list[tuple[int, int]], end_values: Any, _mo
         end = _side("end_values", number_beside(x, 0.0 if end_values is None else end_values), ndim, axis, side)
         steps = np.arange(width, dtype=dtype) / dtype.type(width or 1)
         rise = (steps if side == 0 else steps[::-1]).reshape((-1,) + (1,) * (ndim - axis - 1))
-        edge = _part(x, axis, slice(0, 1) if side == 0 else slice(n - 1, n))
+        edge = along(x, axis, slice(0, 1) if side == 0 else slice(n - 1, n))
         end = astype(end, dtype=x.dtype)
         parts.insert(0 if side == 0 else 2, add(end, multiply(subtract(edge, end), beside(x, rise))))
     return concatenate(parts, axis=axis)
@@ -162,7 +158,7 @@ def _summarised(x: Any, axis: int, widths: list[tuple[int, int]], stat_length: A
         if length < 0 or (length == 0 and mode in ("maximum", "minimum")):
             raise ShapeError(f"pad: stat_length {length} of mode {mode!r} must be positive")
         length = n if length > n else length
-        edge = _part(x, axis, slice(0, length) if side == 0 else slice(n - length, n))
+        edge = along(x, axis, slice(0, length) if side == 0 else slice(n - length, n))
         shape = tuple(width if i == axis else m for i, m in enumerate(x.shape))
         parts.insert(0 if side == 0 else 2, broadcast_to(_SUMMARIES[mode](edge, axis=axis, keepdims=True), shape=shape))
     return concatenate(parts, axis=axis)
@@ -195,7 +191,7 @@ def _odd(x: Any, axis: int, widths: list[tuple[int, int]], _type: Any, mode: str
     total: Any = 0.0
     for k in range(terms):
         factor = np.take_along_axis(factors, order[:, k : k + 1], 1).reshape(line)
-        term = multiply(_part(x, axis, order[:, k]), factor.astype(x.dtype))
+        term = multiply(along(x, axis, order[:, k]), factor.astype(x.dtype))
         total = total + where(equal(factor, 0), 0.0, term)  # 0 · inf would be nan
     return total
 

@@ -76,7 +76,7 @@ def outer(a: Any, b: Any) -> Any:
     array([[3., 4.],
            [6., 8.]])
     """
-    return multiply(expand_dims(_flat(a), axis=1), expand_dims(_flat(b), axis=0))
+    return multiply(expand_dims(ravel(a), axis=1), expand_dims(ravel(b), axis=0))
 
 
 def vdot(a: Any, b: Any) -> Any:
@@ -85,15 +85,10 @@ def vdot(a: Any, b: Any) -> Any:
     Raises:
         ShapeError: They have different numbers of elements.
     """
-    a, b = _flat(a), _flat(b)
+    a, b = ravel(a), ravel(b)
     if a.shape != b.shape:
         raise ShapeError(f"vdot: {a.shape[0]} elements with {b.shape[0]}")
     return matmul(a, b)
-
-
-def _flat(x: Any) -> Any:
-    x = as_array(x)
-    return x if len(x.shape) == 1 else ravel(x)
 
 
 def vecdot(a: Any, b: Any, *, axis: int = -1) -> Any:

@@ -6,19 +6,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import AxisError, DataError, DTypeError, IndexingError, ShapeError, UnsupportedError
+from tinygrad_mlp.errors import DataError, DTypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops.arranging import flip, moveaxis
 from tinygrad_mlp.ops.comparison import isnan, logical_and, logical_not, logical_or, maximum, minimum
 from tinygrad_mlp.ops.elementwise import divide, where
-from tinygrad_mlp.ops.indexing import getitem, take_along_axis
+from tinygrad_mlp.ops.indexing import along, getitem, take_along_axis
 from tinygrad_mlp.ops.reductions import Axis, any, mean, sum
 from tinygrad_mlp.ops.rounding import ceil, floor, rint
 from tinygrad_mlp.ops.shaping import (
     as_array,
-    as_tuple,
     astype,
     beside,
     concatenate,
+    normal_axes,
     normal_axis,
     numpy_dtype,
     reshape,
@@ -125,7 +125,7 @@ def topk(
         raise ShapeError(f"topk: k={k} of {n} elements along axis {axis}")
     # Backwards and turned round again, a stable sort keeps the order of equal elements in descending order too.
     order = (n - 1) - flip(argsort(flip(x, axis), axis=axis), axis) if largest else argsort(x, axis=axis)
-    order = getitem(order, index=(slice(None),) * axis + (slice(k),))
+    order = along(order, axis, slice(k))
     values = take_along_axis(x, order, axis=axis)
     return TopK(values, order) if shape or k == 0 else TopK(reshape(values, shape=()), reshape(order, shape=()))
 
@@ -162,9 +162,7 @@ defvjp(ranked, _ranked_vjp, None)
 def _lined(name: str, x: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
     """Return ``x`` with the axes to reduce as one last axis, and the shape of the result with those axes kept."""
     ndim = len(x.shape)
-    gone = tuple(range(ndim)) if axis is None else tuple(normal_axis(a, ndim) for a in as_tuple(axis))
-    if len(set(gone)) < len(gone):
-        raise AxisError(f"{name}: axis {axis} names an axis twice")
+    gone = tuple(range(ndim)) if axis is None else normal_axes(name, axis, ndim)
     kept = tuple(i for i in range(ndim) if i not in gone)
     moved = transpose(x, axes=(*kept, *gone)) if gone and gone != tuple(range(len(kept), ndim)) else x
     rows = tuple(moved.shape[: len(kept)])
