@@ -311,3 +311,17 @@ def test_a_tuple_names_no_axis_of_a_number():
     for axis in ((0,), (-1,), 1):
         with pytest.raises(AxisError):
             tg.squeeze(tg.Tensor(1.0), axis)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tg.tile(x, 1), lambda x: tg.tile(x, (1, 1)), lambda x: tg.repeat(x, 1), lambda x: tg.roll(x, 0),
+        lambda x: tg.roll(x, 4, 1), tg.block, lambda x: tg.block([x]), lambda x: tg.pad(x, 0),
+        lambda x: tg.clip(x, None, None), lambda x: tg.resize(x, (3, 4)),
+    ],
+)  # fmt: skip
+def test_where_numpy_gives_a_copy_nothing_is_shared(f):
+    x = np.arange(12.0).reshape(3, 4)
+    assert not np.shares_memory(f(x), x)
+    assert np.array_equal(f(x).ravel(), x.ravel())

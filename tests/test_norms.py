@@ -185,7 +185,11 @@ def test_the_norm_of_a_value_and_of_nothing():
         (lambda: tg.norm(np.ones((2, 2)), axis=2), AxisError, "axis 2 does not exist"),
         (lambda: tg.norm(np.ones((2, 2)), axis="x"), DTypeError, "an axis is an integer, not 'x'"),
         (lambda: tg.norm(np.zeros(0), -inf), ShapeError, "min of"),
-        (lambda: tg.linalg.vector_norm(np.ones((2, 2)), axis=(0, 0)), AxisError, "vector_norm: axis .* names an axis twice"),
+        (
+            lambda: tg.linalg.vector_norm(np.ones((2, 2)), axis=(0, 0)),
+            AxisError,
+            "vector_norm: axis .* names an axis twice",
+        ),
         (lambda: tg.linalg.vector_norm(np.ones(2), ord="fro"), ShapeError, "of vectors"),
         (lambda: tg.linalg.matrix_norm(np.ones(2)), ShapeError, "matrix_norm: shape"),
         (lambda: tg.norm(None), DTypeError, "None is no array"),

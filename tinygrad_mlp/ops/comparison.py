@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinygrad_mlp.ops.elementwise import where
+from tinygrad_mlp.ops.elementwise import identity, where
 from tinygrad_mlp.table import defvjp, primitive
 
 
@@ -162,7 +162,9 @@ def clip(xp: Any, x: Any, min: Any = None, max: Any = None, /) -> Any:
     >>> clip(5.0, 0.0, 3.0)
     3.0
     """
-    y = x if min is None else xp.maximum(x, min)
+    if min is None:
+        return identity.forward(xp, x) if max is None else xp.minimum(x, max)
+    y = xp.maximum(x, min)
     return y if max is None else xp.minimum(y, max)
 
 
