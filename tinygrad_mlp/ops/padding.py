@@ -71,7 +71,7 @@ def pad(
     _check_mode(mode, given, widths, tuple(x.shape))
     if not widths:
         return astype(x, dtype=x.dtype)
-    if mode == "constant" or mode == "empty":
+    if mode == "constant" or mode == "empty" or 0 in x.shape:
         return _filled(x, widths, given.get("constant_values", 0))
     computed = mode not in ("edge", "wrap") and not (OPTIONS[mode] == "reflect_type" and reflect_type != "odd")
     if computed and numpy_dtype(x.dtype).kind != "f":  # rounded as NumPy does; integers have no gradient
