@@ -130,3 +130,19 @@ def test_errors_say_what_is_wrong(f, kind, message):
 def test_nothing_is_no_operand(f):
     with pytest.raises(DTypeError, match="None"):
         f()
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("rollaxis", (5,)), ("roll", (1, 5)), ("repeat", (2, 5)), ("delete", (0, 5)), ("split", (1, 5)),
+        ("diff", (1, 5)), ("unstack", (5,)), ("take", ([0], 5)), ("gather", (5, [[0]])), ("normalize", (2.0, 5)),
+        ("sort", (5,)), ("topk", (1, 5)), ("tensordot", (X, (5, 0))), ("swapaxes", (5, 0)), ("glu", (5,)),
+        ("trapezoid", (None, 1.0, 5)), ("moveaxis", (5, 0)), ("flip", (5,)), ("sum", (5,)), ("median", (5,)),
+        ("norm", (2, 5)), ("softmax", (5,)), ("expand_dims", (9,)), ("squeeze", (5,)), ("cumsum", (5,)),
+        ("argmax", (5,)), ("pad", ({5: 1},)),
+    ],
+)  # fmt: skip
+def test_an_axis_that_does_not_exist_is_told_with_the_name_of_the_function(name, args):
+    with pytest.raises(AxisError, match=rf"{name}\b.*axis [59]"):
+        getattr(tg, name)(X, *args)

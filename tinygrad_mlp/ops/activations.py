@@ -330,7 +330,7 @@ def glu(x: Any, axis: int = -1) -> Any:
         ShapeError: The axis has an odd length.
     """
     x = as_array(x)
-    length = x.shape[normal_axis(axis, len(x.shape))]
+    length = x.shape[normal_axis(axis, len(x.shape), "glu")]
     if length % 2:
         raise ShapeError(f"glu: axis {axis} of shape {tuple(x.shape)} has length {length}; it must be even")
     half = length // 2

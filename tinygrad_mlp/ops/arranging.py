@@ -63,7 +63,7 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     """Return ``x`` with one axis moved back until it stands before the axis ``start``."""
     x = as_array(x)
     ndim = len(x.shape)
-    axis, place = normal_axis(axis, ndim), whole("rollaxis: start", start)
+    axis, place = normal_axis(axis, ndim, "rollaxis"), whole("rollaxis: start", start)
     if not -ndim <= place <= ndim:
         raise AxisError(f"rollaxis: start {start} is no place among {ndim} dimensions")
     place += ndim if place < 0 else 0
@@ -125,7 +125,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Any:
         raise ShapeError(f"roll: shift {shift} and axis {axis} are numbers, or sequences of one length")
     total = [0] * len(x.shape)
     for s, a in pairs:
-        total[normal_axis(a, len(x.shape))] += whole("roll: a shift", s)
+        total[normal_axis(a, len(x.shape), "roll")] += whole("roll: a shift", s)
     cuts = [-s % n if n else 0 for s, n in zip(total, x.shape, strict=True)]
     for a, cut in enumerate(cuts):
         if cut:
@@ -149,7 +149,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     x = as_array(x)
     if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = ravel(x), 0
-    axis = normal_axis(axis, len(x.shape))
+    axis = normal_axis(axis, len(x.shape), "repeat")
     before, n, after = tuple(x.shape[:axis]), x.shape[axis], tuple(x.shape[axis + 1 :])
     if type(repeats) is int and repeats > 1:  # five times as fast as by places
         wide = broadcast_to(reshape(x, shape=(*before, n, 1, *after)), shape=(*before, n, repeats, *after))
@@ -325,14 +325,14 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     x = as_array(x)
     if axis is None:
         x, axis = ravel(x), 0
-    axis = normal_axis(axis, len(x.shape))
+    axis = normal_axis(axis, len(x.shape), "delete")
     return along(x, axis, numpys("delete", np.delete, np.arange(x.shape[axis]), plain_index(obj)))
 
 
 def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     """Return the parts of ``x`` along ``axis``: a number of parts, of nearly equal length, or cut at given places."""
     x = as_array(x)
-    n = x.shape[normal_axis(axis, len(x.shape))]
+    n = x.shape[normal_axis(axis, len(x.shape), "array_split")]
     if np.ndim(sections) == 0:
         parts = whole("array_split: the number of parts", sections)
         if parts <= 0:
@@ -350,7 +350,7 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
         ShapeError: The length is no multiple of the number of parts.
     """
     x = as_array(x)
-    n = x.shape[normal_axis(axis, len(x.shape))]
+    n = x.shape[normal_axis(axis, len(x.shape), "split")]
     if np.ndim(sections) == 0 and (whole("split: the number of parts", sections) <= 0 or n % sections):
         raise ShapeError(f"split: length {n} of axis {axis} cannot be split into {sections} equal parts")
     return array_split(x, sections, axis)
@@ -374,7 +374,7 @@ def dsplit(x: Any, sections: Any) -> list[Any]:
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """Return the slices of ``x`` along ``axis``, which is gone from them."""
     x = as_array(x)
-    return tuple(along(x, axis, i) for i in range(x.shape[normal_axis(axis, len(x.shape))]))
+    return tuple(along(x, axis, i) for i in range(x.shape[normal_axis(axis, len(x.shape), "unstack")]))
 
 
 # ---------------------------------------------------------------------------------------- diagonals, triangles, edges

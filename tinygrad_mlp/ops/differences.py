@@ -39,7 +39,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         raise UnsupportedError(f"diff: n is {n}; it must not be negative")
     if not n:
         return x
-    axis = normal_axis(axis, len(x.shape))
+    axis = normal_axis(axis, len(x.shape), "diff")
     parts = [_end(part, x, axis) for part in (prepend, x, append) if part is not None]
     x = concatenate(parts, axis=axis) if len(parts) > 1 else x
     step = not_equal if numpy_dtype(x.dtype).kind == "b" else subtract
@@ -144,7 +144,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     np.float64(4.0)
     """
     y = as_array(y)
-    axis = normal_axis(axis, len(y.shape))
+    axis = normal_axis(axis, len(y.shape), "trapezoid")
     if x is not None:
         x = as_array(x)
         line = len(x.shape) == 1

@@ -141,7 +141,7 @@ def take_along_axis(xp: Any, x: Any, indices: Any, /, axis: int | None = -1) -> 
         raise IndexingError(f"take_along_axis: indices are integers, not {indices.dtype}")
     if axis is None:
         return xp.take_along_axis(xp.reshape(x, (x.size,)), indices, axis=0)
-    at = normal_axis(axis, x.ndim)
+    at = normal_axis(axis, x.ndim, "take_along_axis")
     if x.ndim != indices.ndim:
         raise ShapeError(f"take_along_axis: {x.ndim} axes, but indices with {indices.ndim}")
     wide = np.broadcast_shapes(
@@ -200,7 +200,7 @@ def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     x = as_array(x)
     if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = reshape(x, shape=(x.size,)), 0
-    axis = normal_axis(axis, len(x.shape))
+    axis = normal_axis(axis, len(x.shape), "take")
     index = _integers("take", indices)
     return along(x, axis, _inside("take", index, x.shape[axis], mode))
 
@@ -272,7 +272,7 @@ def gather(x: Any, axis: int, index: Any) -> Any:
            [4.]])
     """
     x, index = as_array(x), _integers("gather", index)
-    axis = normal_axis(axis, max(len(x.shape), 1))
+    axis = normal_axis(axis, max(len(x.shape), 1), "gather")
     if not index.size:
         return reshape(take(x, np.zeros(0, np.intp)), shape=index.shape)
     flat = x if x.shape else reshape(x, shape=(1,))
@@ -293,7 +293,7 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
     array([2., 0., 5.])
     """
     x, index, src = as_array(x), _integers("scatter_add", index), as_array(src)
-    axis = normal_axis(axis, max(len(x.shape), 1))
+    axis = normal_axis(axis, max(len(x.shape), 1), "scatter_add")
     if not index.size:
         return astype(x, dtype=x.dtype)
     shape = tuple(x.shape)

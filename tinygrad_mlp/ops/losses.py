@@ -589,7 +589,7 @@ def triplet_margin_loss(
         raise UnsupportedError(f"triplet_margin_loss: margin is {margin}; it must be positive")
     anchor, positive = _same_shape("triplet_margin_loss", as_array(anchor), as_array(positive))
     anchor, negatives = _same_shape("triplet_margin_loss", anchor, as_array(negatives))
-    normal_axis(-1, len(anchor.shape))
+    normal_axis(-1, len(anchor.shape), "triplet_margin_loss")
 
     def distance(a: Any, b: Any) -> Any:
         return vector_norm(add(subtract(a, b), eps), axis=-1, ord=p)

@@ -27,7 +27,7 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Any:
     x = as_array(x)
     if not x.shape:
         return reshape(normalize(reshape(x, shape=(1,)), p, axis, eps), shape=())
-    axis = normal_axis(axis, len(x.shape))
+    axis = normal_axis(axis, len(x.shape), "normalize")
     return divide(x, maximum(vector_norm(x, axis=axis, keepdims=True, ord=p), eps))
 
 
@@ -82,7 +82,7 @@ def cosine_similarity(a: Any, b: Any, axis: int = 1, eps: float = 1e-8) -> Any:
     a, b = broadcast_to(a, shape=shape), broadcast_to(b, shape=shape)  # the axis is one of both together
     if not a.shape:
         return sum(cosine_similarity(reshape(a, shape=(1,)), reshape(b, shape=(1,)), axis, eps))
-    axis = normal_axis(axis, len(a.shape))
+    axis = normal_axis(axis, len(a.shape), "cosine_similarity")
     norms = [maximum(euclidean_norm(x, axis=axis, keepdims=True), eps) for x in (a, b)]
     return sum(multiply(divide(a, norms[0]), divide(b, norms[1])), axis=axis)
 

@@ -105,7 +105,7 @@ def _check_mode(mode: str, given: dict[str, Any], widths: list[tuple[int, int]],
 def _widths(pad_width: Any, shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """Return the widths before and after each axis."""
     if isinstance(pad_width, Mapping):
-        by_axis = {normal_axis(axis, len(shape)): width for axis, width in pad_width.items()}
+        by_axis = {normal_axis(axis, len(shape), "pad"): width for axis, width in pad_width.items()}
         pad_width = [np.broadcast_to(by_axis.get(i, 0), 2).tolist() for i in range(len(shape))] or 0
     widths = np.asarray(pad_width)
     if widths.dtype.kind not in "iu":

@@ -196,7 +196,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         pairs = tuple(axes)
         if len(pairs) != 2:
             raise ShapeError(f"tensordot: axes {axes!r}: a number, or two axes or lists of axes, is needed")
-    summed = [tuple(normal_axis(i, n) for i in as_tuple(given)) for given, n in zip(pairs, ndims, strict=True)]
+    summed = [
+        tuple(normal_axis(i, n, "tensordot") for i in as_tuple(given)) for given, n in zip(pairs, ndims, strict=True)
+    ]
     lengths = [tuple(x.shape[i] for i in given) for x, given in zip((a, b), summed, strict=True)]
     if lengths[0] != lengths[1] or any(len(set(given)) < len(given) for given in summed):
         raise ShapeError(

@@ -59,7 +59,7 @@ defvjp(transpose, _transpose_vjp)
 def swapaxes(xp: Any, x: Any, /, axis1: int, axis2: int) -> Any:
     """Return ``x`` with two axes exchanged."""
     axes = list(range(x.ndim))
-    i, j = normal_axis(axis1, x.ndim), normal_axis(axis2, x.ndim)
+    i, j = normal_axis(axis1, x.ndim, "swapaxes"), normal_axis(axis2, x.ndim, "swapaxes")
     axes[i], axes[j] = axes[j], axes[i]
     return xp.permute_dims(x, tuple(axes))
 
@@ -67,17 +67,18 @@ def swapaxes(xp: Any, x: Any, /, axis1: int, axis2: int) -> Any:
 defvjp(swapaxes, lambda g, _y, _x, axis1, axis2: swapaxes(g, axis1, axis2))
 
 
-def normal_axis(axis: int, ndim: int) -> int:
-    """Return the axis counted from the front.
+def normal_axis(axis: int, ndim: int, name: str = "") -> int:
+    """Return the axis counted from the front; ``name`` is what an error says it is an axis for.
 
     Raises:
         AxisError: There is no such axis.
         DTypeError: It is no integer.
     """
+    where = f"{name}: " if name else ""
     if type(axis) is not int:
-        axis = whole("an axis", axis)
+        axis = whole(f"{where}an axis", axis)
     if not -ndim <= axis < ndim:
-        raise AxisError(f"axis {axis} does not exist: the array has {ndim} dimensions")
+        raise AxisError(f"{where}axis {axis} does not exist: the array has {ndim} dimensions")
     return axis % ndim
 
 
@@ -99,7 +100,7 @@ def normal_axes(name: str, axes: Axes, ndim: int) -> tuple[int, ...]:
     Raises:
         AxisError: There is no such axis, or one is named twice.
     """
-    found = tuple(normal_axis(axis, ndim) for axis in as_tuple(axes))
+    found = tuple(normal_axis(axis, ndim, name) for axis in as_tuple(axes))
     if len(set(found)) < len(found):
         raise AxisError(f"{name}: axis {axes} names an axis twice")
     return found
@@ -130,7 +131,7 @@ def expand_dims(xp: Any, x: Any, /, axis: Axes) -> Any:
     """Return ``x`` with new axes of length one at ``axis`` of the result."""
     axes = as_tuple(axis)
     ndim = x.ndim + len(axes)
-    new = {normal_axis(a, ndim) for a in axes}
+    new = {normal_axis(a, ndim, "expand_dims") for a in axes}
     if len(new) < len(axes):
         raise AxisError(f"expand_dims: axis {tuple(axes)} names an axis twice")
     lengths = iter(x.shape)

@@ -74,7 +74,7 @@ def sort(
     """
     x = as_array(x)
     if axis is not None:
-        normal_axis(axis, len(x.shape))
+        normal_axis(axis, len(x.shape), "sort")
     return take_along_axis(x, argsort(x, axis=axis), axis=axis)
 
 
@@ -86,7 +86,7 @@ def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
     """
     x = as_array(x)
     if axis is not None:
-        normal_axis(axis, len(x.shape))
+        normal_axis(axis, len(x.shape), "partition")
     return take_along_axis(x, argpartition(x, kth, axis=axis), axis=axis)
 
 
@@ -118,8 +118,8 @@ def topk(
     x, k = as_array(x), whole("topk: k", k)
     shape = x.shape
     if not shape:
-        x, axis = reshape(x, shape=(1,)), normal_axis(axis, 1)
-    axis = normal_axis(axis, len(x.shape))
+        x, axis = reshape(x, shape=(1,)), normal_axis(axis, 1, "topk")
+    axis = normal_axis(axis, len(x.shape), "topk")
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ShapeError(f"topk: k={k} of {n} elements along axis {axis}")
