@@ -9,7 +9,8 @@ import numpy as np
 import tinygrad_mlp as tg
 from benchmarks.eager import data
 from benchmarks.timing import interleaved
-from tinygrad_mlp import backward, table
+from tinygrad_mlp import backward
+from tinygrad_mlp.table import op
 
 
 def steps(n, sizes, dtype, activation, raw):
@@ -26,12 +27,12 @@ def steps(n, sizes, dtype, activation, raw):
         optimizer.step()
 
     def unguarded():
-        check, freeze = backward.check_fresh, table.freeze
-        backward.check_fresh, table.freeze = (lambda _node: None), (lambda array: array)
+        check, freeze = backward.check_fresh, op.freeze
+        backward.check_fresh, op.freeze = (lambda _node: None), (lambda array: array)
         try:
             guarded()
         finally:
-            backward.check_fresh, table.freeze = check, freeze
+            backward.check_fresh, op.freeze = check, freeze
 
     return {"without checks": unguarded, "with checks": guarded}
 

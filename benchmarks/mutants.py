@@ -299,7 +299,7 @@ ENGINE = [  # a function, a piece of it, and what stands there instead
     (graph.recording.__exit__, "_mode.reset(self._tokens.pop())", "_mode.set(GRADIENTS)"),
     (graph._Flat.gather, "and id(x) not in _flats", ""),
     (arrays.Namespace.sum_to, "self.sum(x, axis=axes, keepdims=True)", "self.mean(x, axis=axes, keepdims=True)"),
-    (arrays.NumPy.index_add, "np.add.at(y, index, values)", "y[index] += values"),
+    (arrays.NumPy.scatter, "np.add.at(y, index, values)", "y[index] += values"),
     (arrays.freeze, "return array.copy()", "return array"),
     (arrays.thaw, "_checksum(plain) != array.checksum", "False"),
     (table.Op._kept, "freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value", "value"),

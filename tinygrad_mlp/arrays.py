@@ -1,7 +1,7 @@
 """Who computes this: the namespace of array functions for a value, found by its type.
 
 A namespace has the functions of the Python array API (https://data-apis.org/array-api) and a short list beyond it:
-``index_add``, ``sum_to``, ``sum_product``, ``recurrence``, ``accumulate``, ``quiet``, and a few functions such as
+``scatter``, ``sum_to``, ``sum_product``, ``recurrence``, ``accumulate``, ``quiet``, and a few functions such as
 ``erf``. Python floats have ``scalars``, NumPy arrays ``NUMPY``; any other library with a namespace of its own, or one
 that ``array-api-compat`` knows, is found at its first use.
 """
@@ -93,13 +93,14 @@ class Namespace:
         """Return 0 where ``x`` is negative, 1 where it is positive, ``at_zero`` at 0, nan at nan."""
         return self.where(x == 0, at_zero, self.where(x > 0, 1.0, self.where(x < 0, 0.0, x)))
 
-    def index_add(self, x: Any, index: Any, values: Any) -> Any:
-        """Return ``x`` with ``values`` added at ``x[index]``; where an index repeats, every value counts."""
-        xp = self.module
-        cells = np.arange(x.size).reshape(x.shape)[index]  # an index is NumPy's own
-        hits = xp.asarray(cells.reshape(-1, 1)) == xp.arange(x.size)
+    def scatter(self, values: Any, shape: tuple[int, ...], index: Any) -> Any:
+        """Return zeros of ``shape`` with ``values`` added at ``index``; where an index repeats, every value counts."""
+        xp, size = self.module, math.prod(shape)
+        cells = np.arange(size).reshape(shape)[index]  # an index is NumPy's own
+        hits = xp.asarray(cells.reshape(-1, 1)) == xp.arange(size)
         flat = xp.reshape(xp.broadcast_to(values, cells.shape), (-1, 1))
-        return x + xp.reshape(xp.sum(xp.where(hits, flat, xp.zeros_like(flat)), axis=0), x.shape)
+        total = xp.reshape(xp.sum(xp.where(hits, flat, xp.zeros_like(flat)), axis=0), shape)
+        return xp.zeros(shape, dtype=values.dtype) + total
 
     def sum_to(self, x: Any, shape: tuple[int, ...]) -> Any:
         """Return ``x`` summed over the axes along which ``shape`` was broadcast to ``x.shape``."""
@@ -199,12 +200,12 @@ class NumPy(Namespace):
         return getattr(np, name).accumulate(x, axis)
 
     @staticmethod
-    def index_add(x: Any, index: Any, values: Any) -> Any:
-        """Return ``x`` with ``values`` added at ``x[index]``; where an index repeats, every value counts."""
-        y = np.array(x)
+    def scatter(values: Any, shape: tuple[int, ...], index: Any) -> Any:
+        """Return zeros of ``shape`` with ``values`` added at ``index``; where an index repeats, every value counts."""
+        y = np.zeros(shape, values.dtype)
         parts = index if type(index) is tuple else (index,)
         if all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts):
-            y[index] += values  # a basic index names no cell twice
+            y[index] = values  # a basic index names no cell twice
         else:
             np.add.at(y, index, values)
         return y

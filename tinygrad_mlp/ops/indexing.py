@@ -1,5 +1,6 @@
 """Reading elements by index, along an axis or by a condition; adding and putting values at an index."""
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,7 +91,7 @@ def scatter(xp: Any, values: Any, /, shape: tuple[int, ...], index: Any) -> Any:
     >>> scatter([1.0, 2.0, 4.0], (3,), [0, 0, 2])
     array([3., 0., 4.])
     """
-    return xp.index_add(xp.zeros(shape, dtype=values.dtype), index, values)
+    return xp.scatter(values, shape, index)
 
 
 defvjp(getitem, lambda g, _y, _x, index: scatter(g, shape=tuple(_x.shape), index=index))
@@ -155,15 +156,12 @@ def take_along_axis(xp: Any, x: Any, indices: Any, /, axis: int | None = -1) -> 
 def add_along_axis(xp: Any, values: Any, indices: Any, /, shape: tuple[int, ...], axis: int | None = -1) -> Any:
     """Return zeros of ``shape`` with ``values`` added at ``indices`` along ``axis``: ``take_along_axis`` backwards."""
     if axis is None:
-        size = int(np.prod(shape))
-        return xp.reshape(xp.index_add(xp.zeros(size, dtype=values.dtype), indices, values), shape)
+        return xp.reshape(xp.scatter(values, (math.prod(shape),), indices), shape)
     axis = normal_axis(axis, len(shape))
     wide = list(values.shape)
     wide[axis] = shape[axis]
     index = _grid(values, axis)
-    total = xp.index_add(
-        xp.zeros(tuple(wide), dtype=values.dtype), (*index[:axis], indices, *index[axis + 1 :]), values
-    )
+    total = xp.scatter(values, tuple(wide), (*index[:axis], indices, *index[axis + 1 :]))
     return xp.sum_to(total, tuple(shape))
 
 
