@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.arrays import namespace
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.elementwise import divide, multiply, negative, square, where
 from tinygrad_mlp.ops.linalg import matmul
 from tinygrad_mlp.ops.reductions import sum
-from tinygrad_mlp.ops.shaping import as_array, broadcast_to, expand_dims, squeeze, sum_to, swapaxes
+from tinygrad_mlp.ops.shaping import as_array, beside, broadcast_to, expand_dims, squeeze, sum_to, swapaxes
 from tinygrad_mlp.table import defvjp, defvjps, primitive
 
 
@@ -28,7 +26,7 @@ def square_matrix(name: str, x: Any) -> None:
         raise ShapeError(f"{name}: shape {tuple(x.shape)}: the last two axes must be equal, for square matrices")
 
 
-def _matrices(name: str, x: Any, any_shape: bool = False) -> Any:
+def _matrices(xp: Any, name: str, x: Any, any_shape: bool = False) -> Any:
     """Return the operand of a forward rule, matrices of floating-point numbers.
 
     Raises:
@@ -38,17 +36,12 @@ def _matrices(name: str, x: Any, any_shape: bool = False) -> Any:
         raise ShapeError(f"{name}: shape {tuple(x.shape)} is no matrix: two axes at least are needed")
     if not any_shape:
         square_matrix(name, x)
-    return x if getattr(x.dtype, "kind", "f") not in "iub" else x.astype(np.float64)
-
-
-def _mask(mask: Any, x: Any) -> Any:
-    """Return a mask made by NumPy as an array of the library that ``x`` belongs to."""
-    return namespace(x._payload if type(x) in NODES else x).asarray(mask)
+    return x if getattr(x.dtype, "kind", "f") not in "iub" else xp.astype(x, xp.float64)
 
 
 def _on_diagonal(x: Any) -> Any:
     """Return which elements of square matrices are on their diagonals."""
-    return _mask(np.eye(x.shape[-1], dtype=bool), x)
+    return beside(x, np.eye(x.shape[-1], dtype=bool))
 
 
 def _trace(x: Any) -> Any:
@@ -79,7 +72,7 @@ def det(xp: Any, x: Any) -> Any:
     Raises:
         ShapeError: The matrices are not square.
     """
-    return xp.linalg.det(_matrices("det", x))
+    return xp.linalg.det(_matrices(xp, "det", x))
 
 
 def _singular_frame(xp: Any, x: Any) -> tuple[Any, ...]:
@@ -154,13 +147,13 @@ defvjp(cofactors_slope, _cofactors_slope_vjp, lambda g, _y, x, _t: cofactors_slo
 @primitive(symbol="sign det", latex=r"\operatorname{{sign}} \det {0}")
 def determinant_sign(xp: Any, x: Any) -> Any:
     """Return the sign of the determinant; the derivative is 0 everywhere."""
-    return xp.linalg.slogdet(_matrices("slogdet", x))[0]
+    return xp.linalg.slogdet(_matrices(xp, "slogdet", x))[0]
 
 
 @primitive(symbol="log|det|", latex=r"\log \lvert \det {0} \rvert")
 def log_abs_determinant(xp: Any, x: Any) -> Any:
     """Return the logarithm of the absolute value of the determinant, -inf for a singular matrix."""
-    return xp.linalg.slogdet(_matrices("slogdet", x))[1]
+    return xp.linalg.slogdet(_matrices(xp, "slogdet", x))[1]
 
 
 defvjp(determinant_sign, lambda g, _y, _x: broadcast_to(_numbers(where(False, g, 0.0)), shape=tuple(_x.shape)))
@@ -197,7 +190,7 @@ def inv(xp: Any, x: Any) -> Any:
         ShapeError: The matrices are not square.
         MatrixError: One is singular.
     """
-    return xp.linalg.inv(_matrices("inv", x))
+    return xp.linalg.inv(_matrices(xp, "inv", x))
 
 
 defvjp(log_abs_determinant, lambda g, _y, x: multiply(_numbers(g), _mt(inv(x))))
@@ -293,7 +286,7 @@ def pinv(xp: Any, x: Any, /, rcond: Any = None, *, rtol: Any = None) -> Any:
 
     Source: G. Golub, V. Pereyra, *The differentiation of pseudo-inverses and nonlinear least squares*, 1973.
     """
-    x = _matrices("pinv", x, any_shape=True)
+    x = _matrices(xp, "pinv", x, any_shape=True)
     if rcond is not None and rtol is not None:
         raise UnsupportedError("pinv: rcond= and rtol= mean the same: give one")
     share = rcond if rtol is None else rtol
@@ -334,13 +327,13 @@ def cholesky(xp: Any, x: Any, /, *, upper: bool = False) -> Any:
 
     Source: I. Murray, *Differentiation of the Cholesky decomposition*, 2016.
     """
-    return xp.linalg.cholesky(_matrices("cholesky", x), upper=upper)
+    return xp.linalg.cholesky(_matrices(xp, "cholesky", x), upper=upper)
 
 
 def _cholesky_vjp(g: Any, y: Any, _x: Any, upper: bool = False) -> Any:
     if upper:
         g, y = _mt(g), _mt(y)
-    lower = _mask(np.tri(y.shape[-1], dtype=bool), y)
+    lower = beside(y, np.tri(y.shape[-1], dtype=bool))
     inside = where(lower, matmul(_mt(y), where(lower, g, 0.0)), 0.0)
     inside = where(_on_diagonal(y), multiply(inside, 0.5), inside)
     half = solution(_mt(y), inside)
@@ -406,7 +399,7 @@ def eigvalsh(xp: Any, x: Any, /, UPLO: str = "L") -> Any:
     >>> eigvalsh([[2.0, 1.0], [1.0, 2.0]])
     array([1., 3.])
     """
-    x = _matrices("eigvalsh", x)
+    x = _matrices(xp, "eigvalsh", x)
     if UPLO not in ("L", "U", "l", "u"):
         raise UnsupportedError(f"eigvalsh: UPLO={UPLO!r}: choose 'L' or 'U'")
     values, vectors = xp.linalg.eigh(_symmetric_part_read(xp, x, UPLO))
@@ -485,7 +478,7 @@ def svdvals(xp: Any, x: Any) -> Any:
     Raises:
         ShapeError: ``x`` has fewer than two axes.
     """
-    u, s, v = _thin(xp, _matrices("svdvals", x, any_shape=True))
+    u, s, v = _thin(xp, _matrices(xp, "svdvals", x, any_shape=True))
     return s, (u, v)
 
 
