@@ -195,7 +195,9 @@ COMPOSED: dict[str, list[tuple[str, str]]] = {
 # What a chapter says before its formulas.
 NOTES = {
     "losses": r"""The formulas are those of one element, or of one row of classes, before the reduction: "mean" divides
-$g$ by their number, "sum" leaves it. $p$ is the prediction, $z$ a score before the output unit, $t$ the target, $l$ the
-label, $m$ the margin.""",
+$g$ by their number, "sum" leaves it. $p$ is the prediction, $z$ a score before the output unit, $t$ the target, $l$
+the label.""",
+    "margins": r"""The formulas are those of one element, pair or row, before the reduction. $p$ is the prediction, $z$
+a score, $t$ the target, -1 or 1, $l$ the label, $m$ the margin.""",
     "norms": r"""`norm` is `vector_norm` along one axis, with $p$ = `ord`, and `matrix_norm` along two.""",
 }

@@ -25,9 +25,9 @@ from tinygrad_mlp.symbols.templates import Binding  # noqa: E402
 from tinygrad_mlp.table import OPS, Op  # noqa: E402
 
 MODULES = (
-    "elementwise", "special", "trigonometry", "comparison", "rounding", "activations", "losses", "normalizing",
-    "random", "reductions", "cumulative", "sorting", "linalg", "products", "matrices", "norms", "shaping", "arranging",
-    "padding", "indexing",
+    "elementwise", "special", "trigonometry", "comparison", "rounding", "activations", "losses", "margins",
+    "normalizing", "random", "reductions", "cumulative", "sorting", "linalg", "products", "matrices", "norms",
+    "shaping", "arranging", "padding", "indexing",
 )  # fmt: skip
 HEAD = r"""# Operations
 

@@ -37,7 +37,7 @@ ORDER = {
     "ops": (
         "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special", "indexing", "reductions",
         "linalg", "arranging", "padding", "differences", "sorting", "cumulative", "products", "matrices", "norms",
-        "activations", "normalizing", "losses", "random",
+        "activations", "normalizing", "losses", "margins", "random",
     ),
 }  # fmt: skip
 CORE = {PACKAGE, "numpy", "graphviz", *sys.stdlib_module_names}

@@ -15,9 +15,9 @@ from tinygrad_mlp.errors import (
     UnsupportedError,
 )
 from tinygrad_mlp.graph import EVERYTHING, NODES, mode
-from tinygrad_mlp.ops.activations import log_softmax, relu, sigmoid, softmax, softplus
+from tinygrad_mlp.ops.activations import log_softmax, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.arranging import moveaxis
-from tinygrad_mlp.ops.comparison import clip, equal, less_equal, logical_and, maximum, minimum, not_equal
+from tinygrad_mlp.ops.comparison import equal, less_equal, logical_and, maximum
 from tinygrad_mlp.ops.elementwise import (
     abs,
     add,
@@ -26,16 +26,12 @@ from tinygrad_mlp.ops.elementwise import (
     log,
     multiply,
     negative,
-    power,
-    sqrt,
     square,
-    subtract,
     where,
 )
 from tinygrad_mlp.ops.indexing import getitem, one_hot, take_along_axis
-from tinygrad_mlp.ops.norms import vector_norm
 from tinygrad_mlp.ops.reductions import mean, sum
-from tinygrad_mlp.ops.shaping import as_array, as_floating, astype, expand_dims, normal_axis
+from tinygrad_mlp.ops.shaping import as_array, as_floating, astype, expand_dims
 from tinygrad_mlp.table import NUMBERS, defvjps, primitive
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -59,6 +55,16 @@ def check_reduction(reduction: str) -> None:
     """Raise ``UnsupportedError`` unless the reduction is one of the three."""
     if reduction not in REDUCTIONS:
         raise UnsupportedError(f"reduction {reduction!r}: choose one of {', '.join(REDUCTIONS)}")
+
+
+def same_shape(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Return both as something with a shape; a loss never broadcasts, since that hides a wrong shape."""
+    if not (isinstance(prediction, float | int) and isinstance(target, float | int)):
+        prediction, target = _as_arrays(prediction, target)
+    shapes = [tuple(getattr(x, "shape", ())) for x in (prediction, target)]
+    if shapes[0] != shapes[1]:
+        raise ShapeError(f"{name}: prediction {shapes[0]} against target {shapes[1]}: the shapes must be the same")
+    return prediction, target
 
 
 # ------------------------------------------------------------------------------------------------------ cross entropy
@@ -159,7 +165,7 @@ def cross_entropy(
         shape, given = prediction.shape, target.shape
     partly = False
     if given != shape or not shape:
-        partly = _check_labels("cross_entropy", prediction, target, ignore_index)
+        partly = check_labels("cross_entropy", prediction, target, ignore_index)
     if from_logits and type(prediction) in NODES and prediction.op is softmax:
         raise TinygradError(
             "cross_entropy: the prediction is the output of a softmax, which would be taken twice: "
@@ -172,7 +178,7 @@ def cross_entropy(
     if from_logits:
         return softmax_cross_entropy(prediction, target, reduction=reduction)
     if len(given) < len(shape):
-        return reduce(negative(log(_picked(prediction, target))), reduction)
+        return reduce(negative(log(picked_labels(prediction, target))), reduction)
     return reduce(-sum(_times_log(target, prediction), axis=-1), reduction)
 
 
@@ -183,7 +189,7 @@ def _weighted_cross_entropy(
     if not 0.0 <= smoothing <= 1.0:
         raise UnsupportedError(f"cross_entropy: label_smoothing is {smoothing}; it lies between 0 and 1")
     prediction = as_floating(prediction)
-    weight = _class_weights("cross_entropy", weight, prediction)
+    weight = class_weights("cross_entropy", weight, prediction)
     n = prediction.shape[-1]
     if len(target.shape) == len(prediction.shape):
         if smoothing:
@@ -195,7 +201,7 @@ def _weighted_cross_entropy(
     absent = equal(target, ignored)
     labels = where(absent, 0, target)
     logs = log_softmax(prediction) if from_logits else prediction
-    picked = where(absent, 0.0 if from_logits else 1.0, _picked(logs, labels))
+    picked = where(absent, 0.0 if from_logits else 1.0, picked_labels(logs, labels))
     losses = negative(picked if from_logits else log(picked))
     factors = where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels))
     factors = astype(factors, dtype=losses.dtype)
@@ -214,7 +220,7 @@ def _weighted_mean(losses: Any, factors: Any, reduction: str) -> Any:
     return divide(sum(losses), sum(factors)) if reduction == "mean" else reduce(losses, reduction)
 
 
-def _class_weights(name: str, weight: Any, prediction: Any) -> Any:
+def class_weights(name: str, weight: Any, prediction: Any) -> Any:
     """Return the weights of the classes, which lie along the last axis of ``prediction``."""
     if weight is None:
         return None
@@ -224,7 +230,7 @@ def _class_weights(name: str, weight: Any, prediction: Any) -> Any:
     return astype(weight, dtype=prediction.dtype) if weight.dtype != prediction.dtype else weight
 
 
-def _picked(x: Any, labels: Any) -> Any:
+def picked_labels(x: Any, labels: Any) -> Any:
     """Return the elements of ``x`` at the labels along its last axis, which is gone."""
     return getitem(take_along_axis(x, expand_dims(labels, axis=-1), axis=-1), index=(..., 0))
 
@@ -254,12 +260,12 @@ def nll_loss(
     check_reduction(reduction)
     prediction, target = as_floating(prediction), as_array(target)
     prediction = moveaxis(prediction, axis, -1) if axis != -1 else prediction
-    _check_labels("nll_loss", prediction, target, ignore_index)
-    weight = _class_weights("nll_loss", weight, prediction)
+    check_labels("nll_loss", prediction, target, ignore_index)
+    weight = class_weights("nll_loss", weight, prediction)
     absent = equal(target, ignore_index)
     labels = where(absent, 0, target)
     factors = astype(where(absent, 0.0, 1.0 if weight is None else getitem(weight, index=labels)), prediction.dtype)
-    losses = negative(multiply(where(absent, 0.0, _picked(prediction, labels)), factors))
+    losses = negative(multiply(where(absent, 0.0, picked_labels(prediction, labels)), factors))
     return _weighted_mean(losses, factors, reduction)
 
 
@@ -279,7 +285,7 @@ def _as_arrays(prediction: Any, target: Any) -> tuple[Any, Any]:
     )
 
 
-def _check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool:
+def check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool:
     """Return whether there may be labels to ignore among ``target``.
 
     Raises:
@@ -320,7 +326,7 @@ def binary_cross_entropy_with_logits(
         reduction: "mean" (over elements), "sum" or "none".
     """
     name = "binary_cross_entropy_with_logits"
-    z, t = _same_shape(name, logits, target)
+    z, t = same_shape(name, logits, target)
     if type(z) in NODES and z.op is sigmoid:
         raise TinygradError(
             "binary_cross_entropy_with_logits: the prediction is the output of a sigmoid, which would be taken twice: "
@@ -358,7 +364,7 @@ def binary_cross_entropy(prediction: Any, target: Any, weight: Any = None, *, re
     Raises:
         DataError: A prediction is no probability.
     """
-    p, t = _same_shape("binary_cross_entropy", prediction, target)
+    p, t = same_shape("binary_cross_entropy", prediction, target)
     values = p._payload if type(p) in NODES else p
     if mode() & EVERYTHING != EVERYTHING and np.any((values < 0) | (values > 1)):
         raise DataError("binary_cross_entropy: predictions are probabilities, from 0 to 1: apply sigmoid first")
@@ -380,7 +386,7 @@ def kl_div(prediction: Any, target: Any, *, log_target: bool = False, reduction:
     """
     if reduction != "batchmean":
         check_reduction(reduction)
-    x, t = _same_shape("kl_div", as_array(prediction), target)
+    x, t = same_shape("kl_div", as_array(prediction), target)
     losses = multiply(exp(t), t - x) if log_target else _times_log(t, t) - t * x
     if reduction != "batchmean":
         return reduce(losses, reduction)
@@ -394,13 +400,13 @@ def kl_div(prediction: Any, target: Any, *, log_target: bool = False, reduction:
 
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Return ``(prediction - target)²``; "mean" is over elements, as PyTorch's ``mse_loss``."""
-    prediction, target = _same_shape("squared_error", prediction, target)
+    prediction, target = same_shape("squared_error", prediction, target)
     return reduce(square(prediction - target), reduction)
 
 
 def absolute_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """Return ``|prediction - target|``; "mean" is over elements, as PyTorch's ``l1_loss``."""
-    prediction, target = _same_shape("absolute_error", prediction, target)
+    prediction, target = same_shape("absolute_error", prediction, target)
     return reduce(abs(prediction - target), reduction)
 
 
@@ -417,7 +423,7 @@ def smooth_l1_loss(prediction: Any, target: Any, *, beta: float = 1.0, reduction
         raise UnsupportedError(f"smooth_l1_loss: beta is {beta}; it must not be negative")
     if beta == 0:
         return absolute_error(prediction, target, reduction=reduction)
-    prediction, target = _same_shape("smooth_l1_loss", prediction, target)
+    prediction, target = same_shape("smooth_l1_loss", prediction, target)
     d = prediction - target
     size = abs(d)
     return reduce(where(size < beta, square(d) * (0.5 / beta), size - 0.5 * beta), reduction)
@@ -440,7 +446,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
     """
     if not delta > 0:
         raise UnsupportedError(f"huber_loss: delta is {delta}; it must be positive")
-    prediction, target = _same_shape("huber_loss", prediction, target)
+    prediction, target = same_shape("huber_loss", prediction, target)
     d = prediction - target
     size = abs(d)
     return reduce(where(size < delta, 0.5 * square(d), delta * (size - 0.5 * delta)), reduction)
@@ -465,7 +471,7 @@ def poisson_nll_loss(
         eps: added to an expectation before its logarithm is taken.
         reduction: "mean" (over elements), "sum" or "none".
     """
-    x, t = _same_shape("poisson_nll_loss", as_array(prediction), target)
+    x, t = same_shape("poisson_nll_loss", as_array(prediction), target)
     losses = exp(x) - t * x if log_input else x - t * log(x + eps)
     if full:
         many = t > 1
@@ -490,7 +496,7 @@ def gaussian_nll_loss(
     Raises:
         DataError: A variance is negative.
     """
-    x, t = _same_shape("gaussian_nll_loss", as_array(prediction), target)
+    x, t = same_shape("gaussian_nll_loss", as_array(prediction), target)
     if type(var) in NUMBERS and getattr(x.dtype, "kind", "f") == "f":
         var = astype(as_array(var), dtype=x.dtype)  # a number never widens
     var = as_array(var)
@@ -507,129 +513,3 @@ def gaussian_nll_loss(
     var = add(var, maximum(eps - fixed, 0))
     losses = 0.5 * (log(var) + divide(square(x - t), var))
     return reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
-
-
-# ----------------------------------------------------------------------------------------------------------- margins
-
-
-def _above(x: Any) -> Any:
-    """Return ``max(x, 0)`` with derivative 1 at 0, as PyTorch's ``clamp_min``."""
-    return clip(x, 0.0, None)
-
-
-def hinge(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Return ``max(0, 1 - t · z)`` of scores z and targets t of -1 and 1; on the margin the derivative is half."""
-    prediction, target = _same_shape("hinge", prediction, target)
-    return reduce(maximum(1 - target * prediction, 0.0), reduction)
-
-
-def soft_margin_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """Return ``log(1 + exp(-t · z))`` of scores z and targets t of -1 and 1."""
-    z, t = _same_shape("soft_margin_loss", prediction, target)
-    return reduce(softplus(negative(multiply(t, z))), reduction)
-
-
-def hinge_embedding_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
-    """Return a distance where the target is 1, and by how much it is below ``margin`` where the target is -1."""
-    x, t = _same_shape("hinge_embedding_loss", prediction, target)
-    apart = where(not_equal(t, 1), _above(subtract(margin, x)), 0.0)
-    return reduce(apart + where(not_equal(t, -1), x, 0.0), reduction)
-
-
-def margin_ranking_loss(first: Any, second: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
-    """Return ``max(0, -t · (first - second) + margin)``: with t = 1 the first shall be larger, with -1 the second."""
-    first, second = _same_shape("margin_ranking_loss", first, second)
-    first, target = _same_shape("margin_ranking_loss", first, target)
-    return reduce(_above(add(multiply(negative(target), subtract(first, second)), margin)), reduction)
-
-
-def cosine_embedding_loss(first: Any, second: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Any:
-    """Return ``1 - cos`` of two vectors where the target is 1, and ``max(0, cos - margin)`` where it is -1.
-
-    Args:
-        first, second: vectors along the last axis, shape (n, length) or (length,).
-        target: 1 or -1 for each pair, shape (n,) or ().
-        margin: the cosine that pairs of target -1 may have.
-        reduction: "mean", "sum" or "none".
-    """
-    first, second = _same_shape("cosine_embedding_loss", as_array(first), as_array(second))
-    target = as_array(target)
-    if not first.shape or tuple(target.shape) != tuple(first.shape[:-1]):
-        raise ShapeError(f"cosine_embedding_loss: targets {tuple(target.shape)} for vectors {tuple(first.shape)}")
-    squares = [add(sum(square(x), axis=-1), 1e-12) for x in (first, second)]  # PyTorch's guard against a zero vector
-    cos = divide(sum(multiply(first, second), axis=-1), sqrt(multiply(*squares)))
-    apart = where(equal(target, -1), _above(subtract(cos, margin)), 0.0)
-    return reduce(where(equal(target, 1), subtract(1.0, cos), 0.0) + apart, reduction)
-
-
-def triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negatives: Any,
-    *,
-    margin: float = 1.0,
-    p: float = 2.0,
-    eps: float = 1e-6,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Any:
-    """Return by how much an anchor is not nearer, by ``margin``, to the positive vector than to the negative one.
-
-    Args:
-        anchor, positive, negatives: vectors along the last axis.
-        margin: by how much nearer it shall be; positive.
-        p: the norm of the distance.
-        eps: added to every difference.
-        swap: take the negative's distance from the positive vector where that is smaller.
-        reduction: "mean", "sum" or "none".
-
-    Source: V. Balntas, E. Riba, D. Ponsa, K. Mikolajczyk, *Learning local feature descriptors with triplets*, 2016.
-    """
-    if not margin > 0:
-        raise UnsupportedError(f"triplet_margin_loss: margin is {margin}; it must be positive")
-    anchor, positive = _same_shape("triplet_margin_loss", as_array(anchor), as_array(positive))
-    anchor, negatives = _same_shape("triplet_margin_loss", anchor, as_array(negatives))
-    normal_axis(-1, len(anchor.shape), "triplet_margin_loss")
-
-    def distance(a: Any, b: Any) -> Any:
-        return vector_norm(add(subtract(a, b), eps), axis=-1, ord=p)
-
-    far = distance(anchor, negatives)
-    if swap:
-        far = minimum(far, distance(positive, negatives))
-    return reduce(_above(add(subtract(distance(anchor, positive), far), margin)), reduction)
-
-
-def multi_margin_loss(
-    prediction: Any, target: Any, *, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
-) -> Any:
-    """Return the mean over classes of ``max(0, margin - z[label] + z)^p``, the label's own left out, as PyTorch's.
-
-    Args:
-        prediction: scores, shape (…, classes).
-        target: integer labels of shape (…).
-        p: 1 or 2.
-        margin: by how much the label's score shall be largest.
-        weight: a factor for each class, or None.
-        reduction: "mean" (over samples), "sum" or "none".
-    """
-    if p not in (1, 2):
-        raise UnsupportedError(f"multi_margin_loss: p is {p}; choose 1 or 2")
-    prediction, target = as_floating(prediction), as_array(target)
-    if _check_labels("multi_margin_loss", prediction, target, -1) and mode() & EVERYTHING != EVERYTHING:
-        raise IndexingError("multi_margin_loss: a label is negative")
-    weight = _class_weights("multi_margin_loss", weight, prediction)
-    short = relu(add(subtract(prediction, expand_dims(_picked(prediction, target), axis=-1)), margin))
-    short = where(one_hot(target, prediction.shape[-1]), 0.0, short if p == 1 else power(short, 2))
-    losses = divide(sum(short, axis=-1), prediction.shape[-1])
-    return reduce(losses if weight is None else multiply(losses, getitem(weight, index=target)), reduction)
-
-
-def _same_shape(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Return both as something with a shape; a loss never broadcasts, since that hides a wrong shape."""
-    if not (isinstance(prediction, float | int) and isinstance(target, float | int)):
-        prediction, target = _as_arrays(prediction, target)
-    shapes = [tuple(getattr(x, "shape", ())) for x in (prediction, target)]
-    if shapes[0] != shapes[1]:
-        raise ShapeError(f"{name}: prediction {shapes[0]} against target {shapes[1]}: the shapes must be the same")
-    return prediction, target
