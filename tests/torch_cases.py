@@ -440,16 +440,16 @@ DIFFERS: dict[str, tuple[str, Callable[..., bool]]] = {
         lambda x, dim=None: dim is not None and x.shape != () and x.shape[dim] != 1,
     ),
     "squeeze|multiple": (
-        "PyTorch leaves an axis of another length than 1 alone, NumPy raises",
-        lambda x, dim: x.shape != () and any(x.shape[a] != 1 for a in dim),
+        "PyTorch leaves an axis of another length than 1 alone and lets a number have axes, NumPy raises",
+        lambda x, dim: not x.shape or any(x.shape[a] != 1 for a in dim),
     ),
     "diff": (
         "PyTorch's differences of order 0 leave out what is prepended, NumPy's are the joined array",
         lambda x, n=1, dim=-1, prepend=None, append=None: n == 0,
     ),
-    "nn.functional.pad|constant": (
-        "a negative width crops in PyTorch and is an error in NumPy",
-        lambda x, widths, *_, **__: min(widths) < 0,
+    **dict.fromkeys(
+        [f"nn.functional.pad|{mode}" for mode in ("constant", "reflect", "replicate", "circular")],
+        ("a negative width crops in PyTorch and is an error in NumPy", lambda x, widths, *_, **__: min(widths) < 0),
     ),
     **dict.fromkeys(("transpose", "sort", "cumsum", "cumprod", "index_add", "index_copy", "unfold"), _NUMBER),
     "cat": (
