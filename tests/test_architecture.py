@@ -36,7 +36,7 @@ FLOORS = {
 ORDER = {
     "ops": (
         "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special", "indexing", "reductions",
-        "linalg", "arranging", "padding", "differences", "sorting", "cumulative", "products", "matrices", "norms",
+        "linalg", "arranging", "differences", "sorting", "padding", "cumulative", "products", "matrices", "norms",
         "activations", "normalizing", "losses", "margins", "random",
     ),
 }  # fmt: skip

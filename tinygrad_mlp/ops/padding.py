@@ -9,7 +9,7 @@ from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, wrap
 from tinygrad_mlp.ops.comparison import equal
 from tinygrad_mlp.ops.elementwise import add, multiply, subtract, where
-from tinygrad_mlp.ops.indexing import along, getitem, numbers, numpys, rearranged, scatter, take_along_axis
+from tinygrad_mlp.ops.indexing import along, getitem, numbers, numpys, rearranged, scatter
 from tinygrad_mlp.ops.reductions import max, mean, min
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -22,6 +22,7 @@ from tinygrad_mlp.ops.shaping import (
     numpy_dtype,
     reshape,
 )
+from tinygrad_mlp.ops.sorting import median
 from tinygrad_mlp.table import NUMBERS
 
 OPTIONS = {
@@ -169,19 +170,6 @@ def _summarised(x: Any, axis: int, widths: list[tuple[int, int]], stat_length: A
     return concatenate(parts, axis=axis)
 
 
-def _median(x: Any, axis: int, keepdims: bool) -> Any:
-    """Return the median along an axis, which is kept: the mean of the two middle elements; nan beside a nan."""
-    values = numbers("pad with a median needs numbers", x)
-    order = np.argsort(values, axis=axis, kind="stable")
-    n = values.shape[axis]
-    if n == 0:
-        return mean(x, axis=axis, keepdims=keepdims)  # nan, with a warning, as in NumPy
-    middle = np.take(order, [(n - 1) // 2, n // 2], axis=axis)
-    last = np.take(order, [n - 1], axis=axis)  # where a nan is sorted to
-    spoilt = np.isnan(np.take_along_axis(values, last, axis))
-    return mean(take_along_axis(x, np.where(spoilt, last, middle), axis=axis), axis=axis, keepdims=keepdims)
-
-
 def _odd(x: Any, axis: int, widths: list[tuple[int, int]], _type: Any, mode: str) -> Any:
     """Return ``x`` reflected along one axis such that the edges are centres of symmetry.
 
@@ -201,7 +189,7 @@ def _odd(x: Any, axis: int, widths: list[tuple[int, int]], _type: Any, mode: str
     return total
 
 
-_SUMMARIES: dict[str, Callable[..., Any]] = {"maximum": max, "minimum": min, "mean": mean, "median": _median}
+_SUMMARIES: dict[str, Callable[..., Any]] = {"maximum": max, "minimum": min, "mean": mean, "median": median}
 _RULES: dict[str, Callable[..., Any]] = {
     "linear_ramp": _ramp, "maximum": _summarised, "minimum": _summarised, "mean": _summarised, "median": _summarised,
     "reflect": _odd, "symmetric": _odd,
