@@ -21,6 +21,7 @@ from tinygrad_mlp.graph import (
     NODES,
     Node,
     clock,
+    current_trace,
     mode,
     recording,
     toposort,
@@ -62,8 +63,13 @@ def cotangents(
         if not create_graph:
             _accumulate(root, g, found, frozenset(to), keep, False)
         else:
+            trace, ends = current_trace(), frozenset(to)
             with recording(mode() | GRADIENTS):
-                _accumulate(root, g, found, frozenset(to), keep, True)
+                _accumulate(root, g, found, ends, keep or trace is not None, True)
+            if trace is not None:
+                trace.slopes.update(found)
+                if not keep:
+                    found = {x: g for x, g in found.items() if x.op is None or x in ends or type(x._payload) is float}
     return found
 
 
@@ -260,6 +266,8 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     """
     if keep not in ("leaves", "all"):
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
+    trace = current_trace()
+    create_graph = create_graph or trace is not None
     if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
         with _grad_lock:
             _FloatGraph(root).sweep(root, initial_seed(root, seed))
@@ -268,7 +276,9 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     with _grad_lock:
         for node in found:  # .items() would hold another reference to g
             g = found[node]
-            if node.op is not None and type(g) in NODES:
+            if trace is not None:
+                trace.receive(node)
+            if node.op is not None and type(g) in NODES and trace is None:
                 g = g._payload  # a number: a node would refer back to this graph, in a circle that keeps both alive
             if type(g) is ndarray and (node.op is not None or not create_graph):
                 if g.base is not None or getrefcount(g) > UNSHARED:

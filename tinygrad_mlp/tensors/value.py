@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
-from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, Meta, clock, mode, new, tick
+from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, tick
 from tinygrad_mlp.ops import add, affine, divide, exp, multiply, negative, power, relu, subtract, tanh
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
@@ -88,7 +88,15 @@ class Value(Operators):
         """
         if self.op is not None:
             raise TinygradError(f"the data of a computed Value ({self.op.name}) is fixed: assign to a leaf")
-        self._payload = x if type(x) is float else _number(x)
+        value = x
+        if type(x) in NODES and mode() & TRACING:
+            x = x._payload
+        number = x if type(x) is float else _number(x)
+        trace = current_trace()
+        if trace is not None:
+            trace.keep(self)
+            trace.writes.append((tick(), self, value))
+        self._payload = number
         self.tick = tick()
 
     @property
@@ -98,6 +106,9 @@ class Value(Operators):
 
     @grad.setter
     def grad(self, grad: Any) -> None:
+        trace = current_trace()
+        if trace is not None:
+            trace.clear(self)
         self._grad = grad if grad is None or type(grad) in NODES else _number(grad)
 
     # -- operators: the common case makes the node at once; everything else is the op's own call
