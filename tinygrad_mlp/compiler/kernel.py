@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import Term
+from tinygrad_mlp.rewrite import COPY, SUM_PRODUCT, Term
 from tinygrad_mlp.rewrite.terms import evaluate
 
 from .buffers import Arena
 from .runtime import ROUTINES
 from .schedule import PRODUCTS, Block, is_elementwise
 from .source import TAKEN, Names
-from .writing import UFUNCS, WRITERS, dtype_text, expression, literal
+from .writing import SIGNS, UFUNCS, WRITERS, dtype_text, expression, is_literal, literal
 
 VIEWS = frozenset((ops.transpose, ops.reshape, ops.broadcast_to, ops.getitem))
 REDUCERS = {
@@ -135,12 +135,38 @@ class Kernel:
                 return literal(x.value)
             name = self.names.give(x, x.name or "C")
             value = x.value
-            if x.number is not None or x.size <= 8:
+            if is_literal(x, 8):
                 self.once.append(f"{name} = {literal(value)}")
             else:
                 self.constants[name] = value
             self._static.add(id(x))
         return self.names[x]
+
+    def _operands(self, term: Term) -> list[str]:
+        """Return what the operands of a ufunc are called; a number that is the same in every call is an array.
+
+        NumPy takes a third of a microsecond to convert a Python number. It casts one to the dtype of the arrays beside
+        it, and so do the arrays here.
+        """
+        dtypes = {x.dtype for x in term.inputs if not x.is_number and x.shape}
+        if len(dtypes) != 1:
+            return [self._text(x) for x in term.inputs]
+        (dtype,) = dtypes
+        return [self._as_array(x, dtype) if x.is_number and dtype.kind == "f" else self._text(x) for x in term.inputs]
+
+    def _as_array(self, x: Term, dtype: Any) -> str:
+        key = (id(x), dtype)
+        if key not in self._bound:
+            text = self._text(x)
+            name = self._bound[key] = self.names.fresh(f"{x.name or 'c'}_")
+            if x.is_constant:
+                self.once.append(f"{name} = np.array({text}, {dtype_text(dtype)})")
+            else:
+                self.body.append(f"{name} = {self._call('np.array')}({text}, {self._dtype(dtype)})")
+        return self._bound[key]
+
+    def _dtype(self, dtype: Any) -> str:
+        return self._call(dtype_text(dtype))
 
     def _call(self, function: str) -> str:
         """Return the local name of a function of NumPy."""
@@ -180,17 +206,28 @@ class Kernel:
 
     def _new(self, term: Term) -> None:
         """Write a term whose result is an array of its own, or a number."""
-        if term.op in UFUNCS and term.op is not ops.power:
-            xs = [self._text(x) for x in term.inputs]
+        if term.op in UFUNCS and term.op is not ops.power and (term.shape or term.op not in SIGNS):
+            xs = self._operands(term)
             self.body.append(f"{self._name(term)} = {self._call(f'np.{UFUNCS[term.op].__name__}')}({', '.join(xs)})")
         elif term.shape and self._has_out(term):
             xs = [self._text(x) for x in term.inputs]
             name = self._name(term)
             self.body.append(f"{name} = {self._call('np.empty')}({term.shape}, {dtype_text(term.dtype)})")
             self.body.append(self._with_out(term, name, xs))
+        elif term.op in PRODUCTS and all(self._is_solid(x) for x in term.inputs):
+            self._product(term)
         else:
             text = self._inline(term)
             self.body.append(f"{self._name(term)} = {text}")
+
+    def _product(self, term: Term) -> None:
+        """Write the sum of products of two arrays of the kernel's own."""
+        flat = [self._flat(x, self._text(x)) for x in term.inputs]
+        name = self._name(term)
+        self.body.append(f"{name} = {self._call('np.dot')}({', '.join(flat)})")
+        if term.op is SUM_PRODUCT:
+            self._routines.add(term.op.name)
+            self.body.append(f"if {name} != {name}: {name} = sum_product({', '.join(flat)})")
 
     def _name(self, term: Term) -> str:
         return self.names[term] if term in self.names else self.names.give(term, _short(term.name) or "t")
@@ -202,7 +239,7 @@ class Kernel:
     def _has_out(self, term: Term) -> bool:
         if not term.size:
             return False
-        if term.op in UFUNCS or term.op in REDUCERS:
+        if term.op in UFUNCS or term.op in REDUCERS or term.op is COPY:
             return True
         if term.op is ops.where:
             return _is_masked(term)
@@ -210,16 +247,28 @@ class Kernel:
 
     def _view(self, term: Term) -> None:
         (x,) = term.inputs
-        line = f"{self._name(term)} = {expression(term, self._text)}"
-        if id(x) in self._static:
+        line = f"{self._name(term)} = {self._view_text(term)}"
+        if id(x) in self._static and (term.op is not ops.reshape or x.is_constant or self._is_solid(x)):
             self._static.add(id(term))
             self.once.append(line)
         else:
             self.body.append(line)
 
+    def _is_solid(self, x: Term) -> bool:
+        """Return whether an array is one of the kernel's own, in C order."""
+        while id(x) in self._base and x.op is ops.reshape:
+            x = x.inputs[0]
+        return self.arena.holds(x)
+
+    def _view_text(self, term: Term) -> str:
+        if term.op is ops.reshape and not term.inputs[0].is_number:
+            return f"{self._text(term.inputs[0])}.reshape({', '.join(map(str, term.shape)) or '()'})"
+        return expression(term, self._text)
+
     def _into_buffer(self, term: Term) -> None:
+        xs = self._operands(term) if term.op in UFUNCS else [self._text(x) for x in term.inputs]
         out = self._out(term)
-        self.body.append(self._with_out(term, out, [self._text(x) for x in term.inputs]))
+        self.body.append(self._with_out(term, out, xs))
 
     def _out(self, term: Term) -> str:
         """Return the name of the array that takes a result: an input's, an operand's that dies here, or a buffer."""
@@ -243,8 +292,12 @@ class Kernel:
         """Return the line that computes a term into ``out``."""
         op = term.op
         if op in UFUNCS:
+            if op is ops.divide and term.inputs[0].number == 1 and term.inputs[0].is_number and term.dtype.kind == "f":
+                return f"{self._call('np.reciprocal')}({xs[1]}, {out})"
             where = f"out={out}" if op in (ops.maximum, ops.minimum) else out  # NumPy refuses it by position there
             return f"{self._call(f'np.{UFUNCS[op].__name__}')}({', '.join(xs)}, {where})"
+        if op is COPY:
+            return f"{self._call('np.copyto')}({out}, {xs[0]})"
         if op is ops.matmul:
             return f"{self._call('np.dot')}({', '.join(xs)}, {out})"
         if op is ops.where:
@@ -265,9 +318,20 @@ class Kernel:
                 flat = self._flat(term, out)
             product = (ones, xs[0]) if axis == (0,) else (xs[0], ones)
             return f"{self._call('np.dot')}({', '.join(product)}, {flat})"
+        if op in (ops.max, ops.min) and axis == (0,) and x.ndim == 2 and 1 < x.shape[0] <= 3 and self._is_solid(x):
+            return self._pairs(term, out)
         reduce = self._call(f"np.{REDUCERS[op]}.reduce")
         where = axis[0] if len(axis) == 1 else axis
         return f"{reduce}({xs[0]}, {where}, None, {out}, {bool(term.params.get('keepdims'))})"
+
+    def _pairs(self, term: Term, out: str) -> str:
+        """Return the line for the extreme of two or three rows, pair by pair, which takes half the time."""
+        x = self._text(term.inputs[0])
+        rows = [self.names.fresh(f"{x}_row") for _ in range(term.inputs[0].shape[0])]
+        self.once.append(f"{', '.join(rows)} = {x}")
+        flat, f = self._flat(term, out), self._call(f"np.{REDUCERS[term.op]}")
+        lines = [f"{f}({rows[0]}, {rows[1]}, out={flat})", *(f"{f}({flat}, {row}, out={flat})" for row in rows[2:])]
+        return "; ".join(lines)
 
     def _flat(self, term: Term, out: str) -> str:
         name = f"{out}_flat"

@@ -11,7 +11,7 @@ from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.rewrite import Term, ordered, uses
 
 from .runtime import ROUTINES
-from .writing import expression, is_plain, literal
+from .writing import expression, is_literal, is_plain, literal
 
 TAKEN = frozenset((*keyword.kwlist, *dir(builtins), "np", "math", *ROUTINES))
 INLINE = 16  # elements; a larger constant is an argument of the function
@@ -120,7 +120,7 @@ def write_source(title: str, parameters: Sequence[tuple[str, list[str]]], extra:
 
 def _place_constant(term: Term, names: Names, texts: dict[int, str], extra: Any, late: list[tuple[str, str]]) -> None:
     value = term.value
-    if term.is_number or term.number is not None or value.size <= INLINE:
+    if is_literal(term, INLINE):
         texts[id(term)] = literal(value)
     elif term not in names:
         late.append((names.give(term, term.name or "C"), ""))

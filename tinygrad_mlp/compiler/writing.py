@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import DOT, SUM_PRODUCT, Term
+from tinygrad_mlp.rewrite import COPY, DOT, SUM_PRODUCT, Term
 from tinygrad_mlp.table import OPS
 
 # The ufunc of each row that is one.
@@ -150,7 +150,7 @@ def _getitem(term: Term, x: str) -> str:
 def _scatter(term: Term, x: str) -> str:
     index = term.params["index"]
     parts = index if type(index) is tuple else (index,)
-    key = f"({', '.join(_as_value(part) for part in parts)},)"
+    key = "(" + "".join(f"{_as_value(part)}, " for part in parts) + ")"
     return f"scatter({x}, {tuple(term.shape)}, {key})"
 
 
@@ -196,14 +196,20 @@ WRITERS: dict[Any, Callable[..., str]] = {
     ops.take_along_axis: _take,
     OPS["dropout_mask"]: _mask,
     OPS["contraction"]: lambda t, *xs: f"np.einsum({t.params['subscripts']!r}, {', '.join(xs)}, optimize=True)",
+    COPY: lambda _t, x: f"np.ascontiguousarray({x})",
     DOT: lambda _t, a, b: f"np.vdot({a}, {b})",
     SUM_PRODUCT: lambda _t, a, b: f"sum_product({a}, {b})",
     OPS["recurrence"]: lambda _t, a, b: f"recurrence({a}, {b})",
     ops.erf: lambda _t, x: f"erf({x})",
     ops.erfc: lambda _t, x: f"erfc({x})",
-    OPS["cholesky"]: lambda _t, x: f"np.linalg.cholesky({x})",
-    OPS["inv"]: lambda _t, x: f"np.linalg.inv({x})",
 }
+
+
+def is_literal(term: Term, size: int) -> bool:
+    """Return whether a constant is short enough to be written out."""
+    if term.is_number or term.number is not None or not term.size:
+        return True
+    return term.size <= size and bool(np.isfinite(term.value).all())
 
 
 def literal(value: Any) -> str:
@@ -214,6 +220,8 @@ def literal(value: Any) -> str:
     if type(value) in (int, bool):
         return repr(value)
     dtype = dtype_text(value.dtype)
+    if not value.size:
+        return f"np.zeros({value.shape}, {dtype})"
     if value.shape == () and np.isfinite(value):
         return f"{dtype}({value.item()!r})"
     if value.size and not any(value.strides):

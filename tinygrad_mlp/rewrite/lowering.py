@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.arrays import NUMPY, Namespace
+from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.table import OPS
 
 from .terms import NUMBERS, Program, Term, ordered
@@ -55,16 +55,18 @@ class Routine:
         return f"<{self.name}>"
 
 
+COPY = Routine("copy", lambda xp, x: np.ascontiguousarray(x))  # in C order
 DOT = Routine("vdot", lambda xp, a, b: np.vdot(a, b))
 SUM_PRODUCT = Routine("sum_product", lambda xp, weights, x: xp.sum_product(weights, x))
 
 
-class Lowered(Namespace):
+class Lowered:
     """The namespace that records: what a forward rule calls becomes terms of one program."""
+
+    apply = None
 
     def __init__(self, program: Program) -> None:
         """Record in ``program``."""
-        super().__init__(np)
         self.program = program
 
     def __getattr__(self, name: str) -> Any:
@@ -72,8 +74,8 @@ class Lowered(Namespace):
         row = ROWS.get(name)
         if row is not None:
             return lambda *operands: self.program.make(row, *operands)
-        found = getattr(np, name)
-        if isinstance(found, type) or not callable(found):
+        found = getattr(np, name, None)
+        if isinstance(found, type | float):
             return found
         raise NotLowered(f"no row does what {name} does")
 
@@ -228,6 +230,8 @@ class Lowered(Namespace):
 
     def scatter(self, values: Any, shape: tuple[int, ...], index: Any) -> Any:
         """Return zeros of a shape with values added at an index."""
+        if any(type(part) is Term for part in (index if type(index) is tuple else (index,))):
+            raise NotLowered("an index that is computed")
         return self.program.make(ops.scatter, values, shape=shape, index=index)
 
     def recurrence(self, a: Any, b: Any) -> Any:
@@ -274,7 +278,7 @@ def _lowered(namespace: Lowered, term: Term, inputs: tuple[Any, ...]) -> Term:
     like = (term.shape, term.dtype)
     if op is not ops.argsort and not op.scalars:
         inputs = tuple(namespace.asarray(x) if x is not None and x.is_number else x for x in inputs)
-    if op in BASIC:
+    if op in BASIC and not term.params.get("reverse"):
         return program.put(op, inputs, term.params, like)
     try:
         found = op.forward(namespace, *inputs, **term.params)

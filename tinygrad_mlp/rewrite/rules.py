@@ -362,6 +362,17 @@ def _cancelled(program: Program, a: Term, b: Term) -> Any:
     return None
 
 
+@rule("weights of a softmax", ops.multiply)
+def _weighted_softmax(program: Program, a: Term, b: Term) -> Any:
+    """(e / Σ e) w is e (w / Σ e): one operation on the whole array instead of two; neither quotient overflows."""
+    for y, w in ((a, b), (b, a)):
+        if _is(y, ops.divide) and _is(y.inputs[0], ops.exp) and w.ndim == y.ndim and w.shape == y.inputs[1].shape:
+            e, total = y.inputs
+            if _is(total, ops.sum) and total.inputs[0] is e and total.size < e.size:
+                return program.make(ops.multiply, e, program.make(ops.divide, w, total))
+    return None
+
+
 STABILISING = frozenset(
     r.title
     for rules in RULES.values()

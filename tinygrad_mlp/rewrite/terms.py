@@ -239,16 +239,12 @@ class Program:
             known = Term(self, op, inputs, params, shape, dtype)
             if all(x is None or x.is_constant for x in inputs) and known.size <= FOLDED:
                 self.fired["constant folding"] += 1
-                known = self.constant(evaluate(op, [x and _value(x) for x in inputs], params))
+                known = self.constant(evaluate(op, [None if x is None else x.value for x in inputs], params))
             self._known[key] = known
             self.made.append(known)
         elif like is not None:
             self.fired["common subexpression"] += 1
         return known
-
-
-def _value(x: Term) -> Any:
-    return x.value
 
 
 def freeze(value: Any) -> Any:
@@ -312,6 +308,8 @@ def _dummy(x: Term) -> Any:
     """Return an array like the one that ``x`` stands for; a matrix can be inverted, and has a Cholesky factor."""
     if x.is_number:
         return x.dtype(1)
+    if x.dtype.kind in "iu":
+        return np.zeros(x.shape, x.dtype)  # an index that exists
     y = np.ones(x.shape, x.dtype)
     if x.ndim > 1 and x.dtype.kind == "f" and x.shape[-1] == x.shape[-2]:
         y += np.eye(x.shape[-2], dtype=x.dtype)
