@@ -27,13 +27,6 @@ def assert_same(ours, theirs, rtol=1e-9, atol=1e-11):
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
 
 
-def others(draw, x):
-    """Other values of the same kind: those of a second call."""
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        return x
-    return x * 0.75 + 0.0625
-
-
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 @given(data=st.data())
 def test_every_row_compiles(op, data):

@@ -2,7 +2,8 @@
 
 ``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``,
 ``jvp``, …). Networks, optimizers, data, training, pictures and checks are packages of their own, loaded when first
-used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``, ``tg.export``, ``tg.linalg``; so is ``tg.compile``.
+used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``, ``tg.export``,
+``tg.linalg``; so is ``tg.compile``.
 """
 
 from importlib import import_module
@@ -305,8 +306,8 @@ LAZY = {  # name -> the module that has it, or is it
 }
 
 __all__ = [
-    "Tensor", "Value", "check", "compile", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps", "draw", "export", "grad",
-    "gradcheck", "hessian", "hvp", "jacobian", "jvp", "linalg", "nn", "no_grad", "notes", "optim", "primitive",
+    "Tensor", "Value", "check", "compile", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps", "draw", "export",
+    "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "linalg", "nn", "no_grad", "notes", "optim", "primitive",
     "sources", "tensor", "train", "value_and_grad", "viz", "vjp",
     "celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "log_softmax",
     "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softsign",

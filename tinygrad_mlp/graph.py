@@ -81,7 +81,7 @@ class no_grad(recording):  # noqa: N801  (PyTorch's name)
         return self
 
     def _recreate_cm(self) -> "no_grad":
-        return no_grad()  # type: ignore[no-any-return]
+        return no_grad()
 
 
 class sources(recording):  # noqa: N801
@@ -117,6 +117,7 @@ class Trace(recording):
         writes: ``(tick, leaf, value)`` of every assignment.
         cells: What is read anew at each replay and written back: by key its reader, the leaf that stands for what was
             read, its writer, and its present value.
+        conditions: Functions that have to return True before a replay.
         cleared: Leaves whose ``.grad`` was set by the function itself.
         unset: Leaves whose ``.grad`` must be None when a call begins, since gradients are added to it.
         before: The leaves that were changed, with what they had.
@@ -124,6 +125,7 @@ class Trace(recording):
         modes: Modules whose training mode was changed, with what it became.
         grads: Leaves whose ``.grad`` was changed, with what it became: a node, or None.
         after: What to call when a replay is done.
+        states: The generators that were drawn from, with their states at the beginning, by ``id``.
         slopes: Gradients that were recorded, by the nodes that they belong to: for their names.
     """
 
@@ -137,14 +139,16 @@ class Trace(recording):
         self.cells: dict[Any, list[Any]] = {}
         self.cleared: set[Node] = set()
         self.unset: set[Node] = set()
+        self.conditions: list[Callable[[], bool]] = []
         self.before: dict[Node, tuple[Any, Any, int]] = {}
         self.grads: dict[Node, Any] = {}
         self.watched: list[tuple[Any, bool]] = []
         self.modes: list[tuple[Any, bool]] = []
         self.after: list[Callable[[], None]] = []
         self.slopes: dict[Node, Any] = {}
-        self._states: dict[int, tuple[Any, Any]] = {}
+        self.states: dict[int, tuple[Any, Any]] = {}
         self._modes: dict[int, tuple[Any, bool]] = {}
+        self._counts: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         self._tokens.append(_trace.set(self))
@@ -156,7 +160,7 @@ class Trace(recording):
         self.grads = {leaf: leaf._grad for leaf, (_, grad, _) in self.before.items() if leaf._grad is not grad}
         for leaf, (payload, grad, made) in self.before.items():
             leaf._payload, leaf._grad, leaf.tick = payload, grad, made
-        for rng, state in self._states.values():
+        for rng, state in self.states.values():
             rng.bit_generator.state = state
         for module, training in self._modes.values():
             self.modes.append((module, module._training))
@@ -178,12 +182,6 @@ class Trace(recording):
         if leaf.op is None:
             self.keep(leaf)
 
-    def keep_generators(self, params: dict[str, Any]) -> None:
-        """Remember the states of the generators among the params of a random op."""
-        for value in params.values():
-            if isinstance(value, np.random.Generator) and id(value) not in self._states:
-                self._states[id(value)] = value, value.bit_generator.state
-
     def clear(self, leaf: "Node") -> None:
         """Note that ``leaf.grad`` is about to be set."""
         self.keep(leaf)
@@ -198,16 +196,30 @@ class Trace(recording):
         if id(module) not in self._modes:
             self.watched.append((module, module._training))
 
-    def read(self, key: Any, reader: Callable[[], Any]) -> Any:
+    def count(self, owner: Any) -> int:
+        """Return how often ``owner`` was counted before."""
+        self._counts[id(owner)] = n = self._counts.get(id(owner), -1) + 1
+        return n
+
+    def read(self, key: Any, name: str, reader: Callable[[], Any]) -> Any:
         """Return the node of what ``reader`` gives, at each replay anew; or what was written under ``key`` since."""
         if key not in self.cells:
             node = wrap(reader())
+            node.name = name
             self.cells[key] = [reader, node, None, node]
         return self.cells[key][3]
 
     def write(self, key: Any, writer: Callable[[Any], None], value: Any) -> None:
         """Let each replay give ``value`` to ``writer``."""
         self.cells[key][2:] = writer, value
+
+
+def keep_generators(params: dict[str, Any]) -> None:
+    """Remember the states of the generators among the params of a random op, while a function is traced."""
+    trace = current_trace()
+    for value in params.values() if trace is not None else ():
+        if isinstance(value, np.random.Generator) and id(value) not in trace.states:
+            trace.states[id(value)] = value, value.bit_generator.state
 
 
 def assume(condition: Any) -> bool:

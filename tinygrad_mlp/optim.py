@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DataError, DTypeError, GradientError, ShapeError, TinygradError
-from tinygrad_mlp.graph import NODES, tick
+from tinygrad_mlp.errors import DataError, DTypeError, GradientError, ShapeError, TinygradError, UnsupportedError
+from tinygrad_mlp.graph import NODES, Trace, current_trace, tick, wrap
 from tinygrad_mlp.ops import sqrt
 
 ndarray = np.ndarray
@@ -82,6 +82,36 @@ class Optimizer(ABC):
     @abstractmethod
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+
+    def _record(self, trace: Trace) -> None:
+        """Record a step while a function is traced: what is read, and what becomes of it, for each replay anew."""
+        again = trace.count(self)
+        lr = trace.read((self, "lr"), "lr", lambda: self.lr)
+        for i, p in enumerate(self.params):
+            g = p._grad
+            if g is not None:
+                p.assign(self._updated(trace, i, p, g if type(g) in NODES else wrap(g), lr, again))
+        trace.after.append(self._count_step)
+
+    def _count_step(self) -> None:
+        self.steps += 1
+
+    def _updated(self, trace: Trace, i: int, p: Any, g: Any, lr: Any, again: int) -> Any:  # noqa: ARG002
+        """Return what parameter ``i`` becomes, as a node; ``again`` counts the steps that were recorded before."""
+        raise UnsupportedError(f"{type(self).__name__}: a compiled step needs _updated(…), or call step() outside")
+
+    def _state(self, trace: Trace, slot: str, i: int, p: Any) -> Any:
+        """Return the node of a state of parameter ``i``: zero before its first step."""
+        values = getattr(self, slot)
+        if values[i] is None:
+            values[i] = 0.0 if type(p._payload) is float else np.zeros_like(p._payload)
+        return trace.read((self, slot, i), f"{slot}{i}", lambda: values[i])
+
+    def _keep(self, trace: Trace, slot: str, i: int, value: Any) -> Any:
+        """Let each replay keep ``value`` as the state of parameter ``i``, and return it."""
+        values = getattr(self, slot)
+        trace.write((self, slot, i), lambda new: values.__setitem__(i, new), value)
+        return value
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of what it remembers: the number of steps, the learning rate, and ``slot.i`` of parameter i."""
@@ -163,6 +193,10 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        trace = current_trace()
+        if trace is not None:
+            self._record(trace)
+            return
         lr, now = self.lr, tick()
         self.steps += 1
         plain = not self.momentum and not self.weight_decay
@@ -182,6 +216,15 @@ class SGD(Optimizer):
             else:
                 p._payload = updated(data, change)
             p.tick = now
+
+    def _updated(self, trace: Trace, i: int, p: Any, g: Any, lr: Any, again: int) -> Any:  # noqa: ARG002
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if not self.momentum:
+            return sgd(p, g, lr)
+        new, velocity = momentum(p, g, self._state(trace, "velocity", i, p), lr, self.momentum, self.nesterov)
+        self._keep(trace, "velocity", i, velocity)
+        return new
 
     def _options(self) -> str:
         given = {"momentum": self.momentum, "nesterov": self.nesterov, "weight_decay": self.weight_decay}
@@ -232,6 +275,10 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        trace = current_trace()
+        if trace is not None:
+            self._record(trace)
+            return
         now = tick()
         self.steps += 1
         beta1, beta2 = self.betas
@@ -241,10 +288,8 @@ class Adam(Optimizer):
                 continue
             if type(g) in NODES:
                 g = g._payload
-            self.count[i] = count = (self.count[i] or 0) + 1
-            # lr · m̂ / (√v̂ + eps) with the corrections taken out of the arrays
-            scale = math.sqrt(1 - beta2**count)
-            lr, eps = self.lr * scale / (1 - beta1**count), self.eps * scale
+            lr, eps = self._corrected(i)
+            self._count_parameter(i)
             m, v = self.first[i], self.second[i]
             if type(g) is ndarray and g.ndim:
                 if m is None:
@@ -257,6 +302,28 @@ class Adam(Optimizer):
                 self.second[i] = v = beta2 * (0.0 if v is None else v) + (1 - beta2) * (g * g)
                 p._payload = updated(p._payload, lr * m / (sqrt(v) + eps))
             p.tick = now
+
+    def _updated(self, trace: Trace, i: int, p: Any, g: Any, lr: Any, again: int) -> Any:
+        beta1, beta2 = self.betas
+        m = self._keep(trace, "first", i, beta1 * self._state(trace, "first", i, p) + (1 - beta1) * g)
+        v = self._keep(trace, "second", i, beta2 * self._state(trace, "second", i, p) + (1 - beta2) * (g * g))
+        count = self.count[i] or 0
+        first = self.count.index(self.count[i])  # parameters with equally many steps share the corrections
+        if first != i:
+            trace.conditions.append(lambda: self.count[i] == self.count[first])
+        lr = trace.read((self, "lr", count, again), "lr", lambda: self._corrected(first, again)[0])
+        eps = trace.read((self, "eps", count, again), "eps", lambda: self._corrected(first, again)[1])
+        trace.after.append(lambda: self._count_parameter(i))
+        return p - lr * (m / (sqrt(v) + eps))
+
+    def _corrected(self, i: int, again: int = 0) -> tuple[float, float]:
+        """Return lr and eps with the corrections of both means, which are taken out of the arrays."""
+        count = (self.count[i] or 0) + 1 + again
+        scale = math.sqrt(1 - self.betas[1] ** count)
+        return self.lr * scale / (1 - self.betas[0] ** count), self.eps * scale
+
+    def _count_parameter(self, i: int) -> None:
+        self.count[i] = (self.count[i] or 0) + 1
 
 
 def _adam_change(m: Any, v: Any, g: Any, beta1: float, beta2: float, eps: float) -> Any:

@@ -8,24 +8,39 @@ from tinygrad_mlp.errors import UnsupportedError
 BACKENDS = ("numpy", "c")
 
 
-def compile(f: Callable[..., Any] | None = None, *, backend: str = "numpy", donate: Any = (), **options: Any) -> Any:
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    backend: str = "numpy",
+    donate: Any = (),
+    rules: bool = True,
+    products: bool = True,
+    layout: bool = True,
+    blocks: bool = True,
+    twice: bool = False,
+) -> Any:
     """Return ``f`` recorded once and replayed as straight NumPy, without nodes.
 
     Args:
         f: A function of floats, arrays, tensors and nests of them.
         backend: "numpy", or "c" where the machine has a C compiler.
         donate: The numbers of arguments whose arrays may be overwritten by results, or True for all that is updated.
-        **options: switches of the compiler.
+        rules: whether to rewrite by the table of rules.
+        products: whether to compute sums of products by BLAS.
+        layout: whether to compute long batches of few features transposed.
+        blocks: whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
+        twice: whether to record a second time, and raise if that gives another program.
     """
+    switches = {"rules": rules, "products": products, "layout": layout, "blocks": blocks, "twice": twice}
     if f is None:
-        return lambda function: compile(function, backend=backend, donate=donate, **options)
+        return lambda function: compile(function, backend=backend, donate=donate, **switches)
     if not callable(f):
         raise UnsupportedError(f"compile: {f!r} is no function")
     if backend not in BACKENDS:
         raise UnsupportedError(f"compile: backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     from .compiled import Compiled  # what compiles is loaded when something is compiled
 
-    return Compiled(f, backend, donate, options)
+    return Compiled(f, backend, donate, switches)
 
 
 __all__ = ["compile"]

@@ -17,13 +17,15 @@ class Argument:
     """One traced argument.
 
     Attributes:
+        number: Of the argument that it is, or is in: its place, or its name if it was given by name.
         path: Where it stands, as one would write it: ``params[0]``.
         node: What stands for it in the trace: the user's own leaf, or a new one.
         is_leaf: Whether the user gave a leaf.
     """
 
-    def __init__(self, path: str, node: Any, is_leaf: bool) -> None:
+    def __init__(self, number: int | str, path: str, node: Any, is_leaf: bool) -> None:
         """Take what the attributes say."""
+        self.number = number
         self.path = path
         self.node = node
         self.is_leaf = is_leaf
@@ -45,6 +47,7 @@ class Arguments:
             and arrays, and ``leaf0, …`` to the user's leaves.
         constants: What the lines refer to.
         args, kwargs: The arguments with nodes in place of what is traced.
+        titles: The names of those given by position.
     """
 
     def __init__(self, args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -58,13 +61,24 @@ class Arguments:
         self.checks.append(f"if len(args) != {len(args)} or len(kwargs) != {len(kwargs)}: return MISS")
         if args:
             self.checks.append(f"{', '.join(given)}, = args")
-        titles = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
-        self.args = [self._open(x, v, title) for x, v, title in zip(args, given, titles, strict=True)]
+        self.titles = titles = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
+        self.args = []
+        for number, (x, v, title) in enumerate(zip(args, given, titles, strict=True)):
+            self._number: int | str = number
+            self.args.append(self._open(x, v, title))
         self.kwargs = {}
         for key, x in kwargs.items():
             v = self._variable()
+            self._number = key
             self.checks.append(f"{v} = kwargs.get({key!r}, MISS)")
             self.kwargs[key] = self._open(x, v, key)
+
+    def donated(self, donate: Any) -> list[Argument]:
+        """Return the arguments that may be overwritten: all for True, else those of the numbers or names given."""
+        if donate is True:
+            return self.traced
+        wanted = (donate,) if isinstance(donate, int | str) else tuple(donate)
+        return [x for x in self.traced if x.number in wanted]
 
     def _variable(self) -> str:
         self._variables += 1
@@ -164,7 +178,7 @@ class Arguments:
 
     def _trace(self, node: Any, v: str, path: str, is_leaf: bool = False) -> Any:
         self.checks.append(f"x{len(self.traced)} = {v}")
-        self.traced.append(Argument(path, node, is_leaf))
+        self.traced.append(Argument(self._number, path, node, is_leaf))
         return node
 
 

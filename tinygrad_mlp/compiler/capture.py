@@ -14,6 +14,7 @@ from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.ops import astype
 from tinygrad_mlp.rewrite import Program, Term
 from tinygrad_mlp.rewrite.rules import STABLE
+from tinygrad_mlp.rewrite.terms import freeze
 
 from .arguments import Arguments
 
@@ -32,7 +33,7 @@ class Capture:
         outputs: The terms of what the function returned, flat; ``result`` is the nest.
         writes: ``(leaf, term)``: what was assigned to each leaf last.
         grads: ``(leaf, term or None)``: what each leaf's ``.grad`` became.
-        cells: ``(writer, term)``: what was written back elsewhere.
+        cells: ``(writer, term, input)``: what was written back elsewhere, and what was read there.
         guards: ``(term, bool)``: conditions that have to come out the same.
         draws: The random terms, in order.
         trace: The trace itself.
@@ -71,6 +72,13 @@ class Capture:
             term.name = self.names[id(node)][1]
         return term
 
+    def is_like(self, other: "Capture") -> bool:
+        """Return whether another recording has the same operations on the same constants."""
+        pairs = [(capture.outputs, capture.writes, capture.program.made) for capture in (self, other)]
+        if any(len(a) != len(b) for a, b in zip(*pairs, strict=True)):
+            return False
+        return all(_alike(a, b) for a, b in zip(self.program.made, other.program.made, strict=True))
+
     # ------------------------------------------------------------------------------------------------ nodes to terms
 
     def _read_graph(self) -> None:
@@ -85,12 +93,16 @@ class Capture:
             for leaf, value in last.values()
             if leaf.tick < trace.start or id(leaf) in self._known
         ]
-        self.grads = [
+        self.grads: list[tuple[Any, Term | None]] = [
             (leaf, None if g is None else self._term(g, None))
             for leaf, g in trace.grads.items()
             if trace.before[leaf][2] < trace.start
         ]
-        self.cells = [(writer, self._term(value, None)) for _r, _n, writer, value in trace.cells.values() if writer]
+        self.cells = [
+            (writer, self._term(value, None), self._known[id(node)])
+            for _reader, node, writer, value in trace.cells.values()
+            if writer is not None
+        ]
 
     def _output(self, x: Any) -> Any:
         """Return the term of one result; what is no number, such as a text, comes back as it is."""
@@ -152,8 +164,8 @@ class Capture:
         payload = node._payload
         if type(payload) is not ndarray and type(payload) not in (float, bool, int):
             raise DTypeError(
-                f"compile: a tensor holds an array of {type(payload).__module__.partition('.')[0]}; a compiled function "
-                "computes with NumPy's: use jax.jit or torch.compile"
+                f"compile: a tensor holds an array of {type(payload).__module__.partition('.')[0]}; a compiled "
+                "function computes with NumPy's: use jax.jit or torch.compile"
             )
         if node.tick >= self.trace.start:
             self._known[id(node)] = self.program.constant(payload)
@@ -181,6 +193,14 @@ class Capture:
                 x = x.inputs[0]
             if x is not None and slope is not None and x.name and slope.op is not None and not slope.name:
                 slope.name = f"d{x.name}"
+
+
+def _alike(a: Term, b: Term) -> bool:
+    """Return whether two terms have the same op, params and constants."""
+    if a.op is not b.op or len(a.inputs) != len(b.inputs) or freeze(a.params) != freeze(b.params):
+        return False
+    pairs = [(x.value, y.value) for x, y in zip(a.inputs, b.inputs, strict=True) if x is not None and y is not None]
+    return all((x is None) is (y is None) and (x is None or freeze(x) == freeze(y)) for x, y in pairs)
 
 
 def _parameters(f: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.errors import TinygradError, TracingError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.transforms import is_enclosed
@@ -24,13 +24,13 @@ class Compiled:
         plan: What was done to get there.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, options: Any = None) -> None:
+    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, bool]) -> None:
         """Take the function and how to compile it; ``compile`` checks both."""
         update_wrapper(self, f)
         self._f = f
         self._backend = backend
         self._donate = donate
-        self._options = options
+        self._switches = switches
         self._replays: list[Replay] = []
         self._lock = threading.Lock()
 
@@ -49,7 +49,12 @@ class Compiled:
         if is_enclosed():  # what encloses records the ops of the function
             return self._f(*args, **kwargs)
         capture = Capture(self._f, args, kwargs)
-        replay = Replay(capture, self._backend, self._donate, self._options)
+        if self._switches.get("twice") and not capture.is_like(Capture(self._f, args, kwargs)):
+            raise TracingError(
+                "the function gives another program when it is recorded again: it draws random numbers of its own, "
+                "counts its calls, or depends on something else that changes"
+            )
+        replay = Replay(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
         with self._lock:
             self._replays = [replay, *self._replays]
         y = replay.run(args, kwargs)

@@ -18,7 +18,9 @@ def products_summed(program: Program, roots: Sequence[Any]) -> list[Any]:
         if term.op is None or all(x is None or new[id(x)] is x for x in term.inputs):
             new[id(term)] = term
         else:
-            new[id(term)] = program.put(term.op, tuple(x if x is None else new[id(x)] for x in term.inputs), term.params)
+            new[id(term)] = program.put(
+                term.op, tuple(x if x is None else new[id(x)] for x in term.inputs), term.params
+            )
         if _is_summed(term, count):
             product = term.inputs[0]
             a, b = (product.inputs * 2)[:2]

@@ -1,6 +1,7 @@
 """Functions that compiled programs call beside NumPy's; their text is part of every program that uses them."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -61,4 +62,31 @@ def unmasked(condition: Any, x: Any, out: Any) -> None:
     np.bitwise_and(x.view(integer), bits, out.view(integer))
 
 
-ROUTINES = {f.__name__: f for f in (sum_product, scatter, erf, erfc, recurrence, aligned, masked, unmasked)}
+def fresh(pool: Any, shape: Any, dtype: Any) -> Any:
+    """Return an array for a result: one that nobody but the pool holds any more, or a new one.
+
+    New memory costs more than what is written into it. A view, or anything else that shows the array, holds it.
+    """
+    for array in pool:
+        if sys.getrefcount(array) == UNHELD:
+            return array
+    array = np.empty(shape, dtype)
+    if len(pool) < 3:
+        pool.append(array)
+    return array
+
+
+ROUTINES = {f.__name__: f for f in (sum_product, scatter, erf, erfc, recurrence, aligned, masked, unmasked, fresh)}
+
+
+def _unheld() -> int:
+    """Return how many references ``fresh`` sees to an array that only its pool holds; 0 where that tells nothing."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return 0
+    pool = [np.empty(0)]
+    for array in pool:
+        return sys.getrefcount(array)
+    return 0
+
+
+UNHELD = _unheld()

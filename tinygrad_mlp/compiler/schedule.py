@@ -44,7 +44,7 @@ class Block:
         axis = self.axis - (len(self.shape) - x.ndim)
         return ":, " * axis + "lo:hi"
 
-    def cut(self, x: Term) -> str:
+    def cut(self, x: Any) -> str:
         """Return the index of the part of a block's memory that the last block needs."""
         axis = self.axis - (len(self.shape) - x.ndim)
         return ":, " * axis + f": {self.shape[self.axis]} - lo"

@@ -11,7 +11,7 @@ from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.rewrite import Term, ordered, uses
 
 from .runtime import ROUTINES
-from .writing import expression, is_literal, is_plain, literal
+from .writing import expression, is_literal, is_plain, literal, rng_name
 
 TAKEN = frozenset((*keyword.kwlist, *dir(builtins), "np", "math", *ROUTINES))
 INLINE = 16  # elements; a larger constant is an argument of the function
@@ -54,84 +54,124 @@ class Names:
         return name
 
 
-class Nested:
-    """A nest of terms, as text: built in the shape that the user's function returned or takes."""
+def write_source(title: str, capture: Any, inputs: Sequence[Term], of: Any, wanted: Sequence[Term]) -> str:
+    """Return the text of a function that computes what was recorded.
 
-    def __init__(self, nest: Any, texts: dict[int, str]) -> None:
-        """Take the nest, and the text of each node in it by ``id``."""
-        self.texts = texts
-        self.text = self._write(nest)
-
-    def _write(self, nest: Any) -> str:
-        if type(nest) in NODES:
-            return self.texts[id(nest)]
-        if isinstance(nest, dict):
-            return "{" + ", ".join(f"{key!r}: {self._write(x)}" for key, x in nest.items()) + "}"
-        if isinstance(nest, list | tuple):
-            parts = [self._write(x) for x in nest]
-            if type(nest) is list:
-                return f"[{', '.join(parts)}]"
-            return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-        return self.texts.get(id(nest)) or repr(nest)
-
-
-def write_source(title: str, parameters: Sequence[tuple[str, list[str]]], extra: Sequence[tuple[Term, str]],
-                 roots: Sequence[Any], names: Names, result: Any) -> str:  # fmt: skip
-    """Return the text of a function.
+    It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads and
+    the generators and arrays that it holds, and returns, in a dict by name, what the leaves become.
 
     Args:
         title: Its name.
-        parameters: Its parameters, each with the lines that take it apart.
-        extra: What the function reads beside its parameters: keyword-only arguments.
-        roots: The terms that it computes.
-        names: The names of all inputs.
-        result: A function that gives the text of what is returned.
+        capture: The recording.
+        inputs: The lowered terms of the arguments and of what is read live.
+        of: Gives the lowered term of a recorded one.
+        wanted: The lowered terms that are computed.
     """
-    order = ordered(roots)
-    count = uses(order, roots)
-    lines: list[str] = []
-    routines: set[str] = set()
-    texts: dict[int, str] = {}
-    late: list[tuple[str, str]] = []
-    for term in order:
+    return _Source(capture, inputs, of).written(title, wanted)
+
+
+class _Source:
+    """A source while it is written."""
+
+    def __init__(self, capture: Any, inputs: Sequence[Term], of: Any) -> None:
+        self.capture = capture
+        self.of = of
+        self.names = Names()
+        self.texts: dict[int, str] = {}
+        self.lines: list[str] = []
+        self.routines: set[str] = set()
+        arguments = capture.arguments
+        places = {id(a.node): x for a, x in zip(arguments.traced, inputs, strict=False)}
+        self.parameters: list[str] = []
+        given = [*zip(arguments.titles, arguments.args, strict=True), *arguments.kwargs.items()]
+        for name, nest in given:
+            self.parameters.append(self._take(name, nest, places))
+        live = zip(capture.live, inputs[len(arguments.traced) :], strict=True)
+        self.extra = [self.names.give(term, term.name or "leaf") for _, term in live]
+
+    def _take(self, name: str, nest: Any, places: dict[int, Term]) -> str:
+        """Return the name of a parameter, and write the line that takes its nest apart."""
+        if type(nest) in NODES and id(nest) in places:
+            term = places[id(nest)]
+            return self.names[term] if term in self.names else self.names.give(term, term.name or name)
+        name = self.names.fresh(name)
+        if isinstance(nest, dict | list | tuple) and nest:
+            values = nest.values() if isinstance(nest, dict) else nest
+            place = len(self.lines)
+            parts = [self._take(f"{name}{i}", x, places) for i, x in enumerate(values)]
+            taken = f"{name}.values()" if isinstance(nest, dict) else name
+            self.lines.insert(place, f"{', '.join(parts)}{',' * (len(parts) == 1)} = {taken}")
+        return name
+
+    def written(self, title: str, wanted: Sequence[Term]) -> str:
+        """Return the whole text."""
+        order = ordered(wanted)
+        count = uses(order, wanted)
+        computed = [line for term in order for line in self._line(term, count)]
+        body = [*self.lines, *_aligned(computed), f"return {self._returned()}"]
+        keywords = ["*", *self.extra] if self.extra else []
+        title = title if title.isidentifier() and title not in TAKEN else "program"
+        head = [inspect.getsource(ROUTINES[name]) for name in sorted(self.routines)]
+        head = [text.replace(": Any", "").replace(" -> Any", "") + "\n\n" for text in head]
+        imports = "import math\n\n" if {"erf", "erfc"} & self.routines else ""
+        start = f"{imports}import numpy as np\n\n\n{''.join(head)}"
+        return f"{start}def {title}({', '.join([*self.parameters, *keywords])}):\n" + "".join(
+            f"    {line}\n" for line in body
+        )
+
+    def _line(self, term: Term, count: Any) -> list[str]:
+        """Return the line of a term, if it has one of its own."""
         if term.op is None:
-            if term.is_constant and term not in names:
-                _place_constant(term, names, texts, extra, late)
-            continue
-        text = expression(term, lambda x: _operand(x, names, texts))
+            if term.is_constant and term not in self.names:
+                self._place(term)
+            return []
+        if term.op.random and not isinstance(term.params["rng"], int):
+            self.extra += [name for name in [rng_name(term)] if name not in self.extra]
         if term.op.name in ROUTINES:
-            routines.add(term.op.name)
+            self.routines.add(term.op.name)
+        text = expression(term, self._operand)
         if _inlined(term, count):
-            texts[id(term)] = text if is_plain(term) else f"({text})"
-            continue
-        name = names.give(term, term.name or "t")
-        lines.append(f"    {name} = {text}" + _comment(term))
-    head = [inspect.getsource(ROUTINES[name]).replace(": Any", "").replace(" -> Any", "") for name in sorted(routines)]
-    keywords = [f"{name}" for _term, name in extra] + [name for name, _ in late]
-    arguments = [name for name, _lines in parameters] + (["*", *keywords] if keywords else [])
-    taking = [f"    {line}" for _name, unpacked in parameters for line in unpacked]
-    body = [*taking, *_aligned(lines), f"    return {result(lambda x: _operand(x, names, texts))}"]
-    imports = "import math\n\n" if {"erf", "erfc"} & routines else ""
-    return "\n".join(
-        [f"{imports}import numpy as np\n\n", *(text + "\n" for text in head), f"def {title}({', '.join(arguments)}):"]
-        + body
-    ) + "\n"  # fmt: skip
+            self.texts[id(term)] = text if is_plain(term) else f"({text})"
+            return []
+        name = self.names.give(term, term.name or "t")
+        return [f"{name} = {text}{_comment(term)}"]
 
+    def _place(self, term: Term) -> None:
+        """Write a constant out, or make it an argument."""
+        if is_literal(term, INLINE):
+            self.texts[id(term)] = literal(term.value)
+        else:
+            self.extra.append(self.names.give(term, term.name or "C"))
 
-def _place_constant(term: Term, names: Names, texts: dict[int, str], extra: Any, late: list[tuple[str, str]]) -> None:
-    value = term.value
-    if is_literal(term, INLINE):
-        texts[id(term)] = literal(value)
-    elif term not in names:
-        late.append((names.give(term, term.name or "C"), ""))
+    def _operand(self, x: Any) -> str:
+        if x is None:
+            return "None"
+        return self.texts[id(x)] if id(x) in self.texts else self.names[x]
 
+    def _returned(self) -> str:
+        """Return the code of what is returned."""
+        found = iter(self.capture.outputs)
 
-def _operand(x: Any, names: Names, texts: dict[int, str]) -> str:
-    if x is None:
-        return "None"
-    if id(x) in texts:
-        return texts[id(x)]
-    return names[x]
+        def write(nest: Any) -> str:
+            if nest is None:
+                return "None"
+            if not isinstance(nest, type) and hasattr(nest, "named_parameters"):
+                nest = dict(nest.named_parameters())
+            if isinstance(nest, dict):
+                return "{" + ", ".join(f"{key!r}: {write(x)}" for key, x in nest.items()) + "}"
+            if type(nest) is list:
+                return f"[{', '.join(map(write, nest))}]"
+            if isinstance(nest, tuple):
+                parts = [write(x) for x in nest]
+                return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+            term = next(found)
+            return self._operand(self.of(term)) if type(term) is Term else repr(term.value)
+
+        result = write(self.capture.returned)
+        changed = [(leaf.name or "leaf", self._operand(self.of(t))) for leaf, t in self.capture.writes]
+        if not changed:
+            return result
+        return f"{result}, {{{', '.join(f'{name!r}: {text}' for name, text in changed)}}}"
 
 
 def _inlined(term: Term, count: Any) -> bool:

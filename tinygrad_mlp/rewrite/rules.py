@@ -4,8 +4,7 @@ A rule gives an equal number wherever the original is finite; a stabilising one 
 ``x · 0`` for 0 or ``x - x`` for 0: a NaN would be lost.
 """
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from tinygrad_mlp.table import OPS
 from .terms import NUMBERS, Program, Term, _dtype_of, freeze
 
 Rule = Callable[..., Any]
-RULES: dict[Any, list[Any]] = defaultdict(list)
+RULES: dict[Any, Sequence[Any]] = {}
 
 
 class Named:
@@ -38,13 +37,13 @@ def rule(title: str, *rows: Any) -> Callable[[Rule], Rule]:
 
     def enter(function: Rule) -> Rule:
         for row in rows:
-            RULES[row].append(Named(title, function))
+            RULES[row] = [*RULES.get(row, ()), Named(title, function)]
         return function
 
     return enter
 
 
-def chosen(titles: Any) -> dict[Any, list[Any]]:
+def chosen(titles: Any) -> dict[Any, Sequence[Any]]:
     """Return the table with only the rules of these titles."""
     return {op: [r for r in rules if r.title in titles] for op, rules in RULES.items()}
 
@@ -55,7 +54,7 @@ def titles() -> list[str]:
 
 
 def _is(x: Any, *rows: Any) -> bool:
-    return type(x) is Term and x.op in rows
+    return type(x) is Term and any(x.op is row for row in rows)
 
 
 def _alike(x: Term, shape: Any, dtype: Any) -> bool:
@@ -374,10 +373,7 @@ def _weighted_softmax(program: Program, a: Term, b: Term) -> Any:
 
 
 STABILISING = frozenset(
-    r.title
-    for rules in RULES.values()
-    for r in rules
-    if r.title.startswith(("log of", "softmax written", "sigmoid written"))
+    title for title in titles() if title.startswith(("log of", "softmax written", "sigmoid written"))
 )
-STABLE = {op: list(rules) for op, rules in RULES.items()}
-EXACT = {op: [r for r in rules if r.title not in STABILISING] for op, rules in RULES.items()}
+STABLE = RULES  # for what was recorded, row by row
+EXACT = chosen(frozenset(titles()) - STABILISING)  # for rows that are written out: what is stable already stays so

@@ -212,7 +212,7 @@ class Program:
             key: Any = (type(value), value.hex() if type(value) is float else value)
             made = Term(self, None, (), {}, (), type(value), value)
         else:
-            value = np.asarray(value)
+            value = _thin(np.asarray(value))
             key = (value.shape, value.dtype, value.strides, value.tobytes() if value.size <= FOLDED else id(value))
             made = Term(self, None, (), {}, value.shape, value.dtype, value)
         return self._known.setdefault(key, made)
@@ -245,6 +245,16 @@ class Program:
         elif like is not None:
             self.fired["common subexpression"] += 1
         return known
+
+
+def _thin(value: Any) -> Any:
+    """Return an array of equal elements without the memory of all but one."""
+    if value.size < 2 or not any(value.strides):
+        return value
+    first = value.flat[0]
+    if (value == first).all() and (first != 0 or value.dtype.kind != "f" or not np.signbit(value).any()):
+        return np.broadcast_to(np.asarray(first), value.shape)
+    return value
 
 
 def freeze(value: Any) -> Any:

@@ -20,6 +20,7 @@ from tinygrad_mlp.graph import (
     Meta,
     clock,
     current_trace,
+    keep_generators,
     mode,
     new,
     user_line,
@@ -181,9 +182,8 @@ class Op:
         found = len(constants) < len(values)
         xp = NUMPY if arrays and common else self._prepare(values, found)
         saved = None
-        trace = current_trace() if self.random else None
-        if trace is not None:
-            trace.keep_generators(params)
+        if self.random:
+            keep_generators(params)
         try:
             y = self.forward(xp, *values, **params) if xp.apply is None else xp.apply(self, values, params)
         except (ValueError, TypeError, IndexError, OverflowError) as error:

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.errors import ShapeError, TinygradError, TrainingError
-from tinygrad_mlp.graph import NODES, wrap
+from tinygrad_mlp.errors import TrainingError
+from tinygrad_mlp.graph import wrap
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.layers import generator
-from tinygrad_mlp.optim import check_number
+from tinygrad_mlp.optim import SGD, Adam, check_number
 
 from .diagnosis import broken_parameter, culprit
 from .history import History
 from .inputs import check_count, check_model, make_optimizer, split
 from .metrics import Objective, ReluActivity, score
 from .progress import reporter
+from .step import Step
 
+WORTH = 8  # steps; to record and plan one takes as long as a few of them
 Callback = Callable[[Any, History], Any]
 
 
@@ -39,6 +41,7 @@ def fit(
     min_change: float | None = None,
     rng: Any = 0,
     progress: bool = False,
+    compiled: bool = True,
 ) -> History:
     """Train a model in place, and return the history of the run; the model is left in evaluation mode.
 
@@ -61,6 +64,8 @@ def fit(
         min_change: The notes' Δ: end when the training loss changes by less from one epoch to the next.
         rng: A seed or a ``numpy.random.Generator``, for the split and the batches.
         progress: Show a bar, or lines.
+        compiled: Record the step once and replay it with ``tg.compile``, as long as the optimizer is one of ``optim``.
+            Where the model or the loss cannot be recorded, a warning says why, and each step runs eagerly.
 
     Raises:
         DataError, ShapeError: Data that the model cannot take; nothing was trained.
@@ -74,6 +79,7 @@ def fit(
     run.batch_size = None if batch_size is None else check_count("batch_size", batch_size)
     run.patience = None if patience is None else check_count("patience", patience)
     run.min_change = None if min_change is None else check_number("fit: min_change", min_change, above=0.0)
+    run.compiled = bool(compiled) and type(run.optimizer).step in (SGD.step, Adam.step)
     run.callbacks = [callbacks] if callable(callbacks) else list(callbacks)
     return run.train(rows, targets, held_out, progress)
 
@@ -90,10 +96,14 @@ class _Best:
     def _copy(self) -> list[Any]:
         return [np.array(node._payload) for node in self.nodes]
 
-    def offer(self, loss: float, epoch: int) -> None:
-        """Keep a copy of the present parameters if ``loss``, measured on them, is the smallest."""
+    def present(self) -> list[Any]:
+        """Return the present parameters and buffers; a step replaces their arrays, and never writes into them."""
+        return [node._payload for node in self.nodes]
+
+    def offer(self, loss: float, epoch: int, state: list[Any] | None = None) -> None:
+        """Keep the parameters on which ``loss`` was measured, by default a copy of the present ones, if it is best."""
         if loss < self.loss:
-            self.state, self.loss, self.epoch = self._copy(), loss, epoch
+            self.state, self.loss, self.epoch = state or self._copy(), loss, epoch
 
     def restore(self) -> str:
         """Return to the best parameters, and say which they are."""
@@ -109,6 +119,7 @@ class _Run:
     batch_size: int | None = None
     patience: int | None = None
     min_change: float | None = None
+    compiled: bool = False
     callbacks: list[Callback]
 
     def __init__(self, objective: Objective, optimizer: Any, epochs: int, rng: np.random.Generator) -> None:
@@ -120,11 +131,14 @@ class _Run:
         self.history = History()
         self.best = _Best(self.model)
         self.rectified = True  # until a graph without ReLU nodes is seen
+        self.step = Step(objective, optimizer, False)
 
     def train(self, X: Any, y: Any, held_out: Any, progress: bool) -> History:
         """Return the history of all epochs."""
         start = time.perf_counter()
         history = self.history
+        count = 1 if self.batch_size is None else -(-len(X) // self.batch_size)
+        self.step = Step(self.objective, self.optimizer, self.compiled and self.epochs * count >= WORTH)
         try:
             # an overflow shows in the loss, which is checked in every step: a warning would say less
             with np.errstate(all="ignore"), reporter(progress, self.epochs) as report:
@@ -158,11 +172,12 @@ class _Run:
         one = self.batch_size is None or self.batch_size >= len(X)
         count = 1 if self.batch_size is None else -(-len(X) // self.batch_size)
         for i, (xs, ys) in enumerate(self._batches(X, y), 1):
-            node, prediction = self.objective(xs, ys)
-            value = self._checked(node, f"epoch {number}, batch {i} of {count}")
+            before = self.best.present()
+            value, prediction = self.step(xs, ys, activity)
+            if not math.isfinite(value):
+                self._fail(value, xs, ys, f"epoch {number}, batch {i} of {count}")
             if one and held_out is None:
-                self.best.offer(value, number)  # the loss of the parameters as they are before the step
-            self._step(node, activity)
+                self.best.offer(value, number, before)  # the loss of the parameters as they were before the step
             right = self.objective.right(prediction, ys)
             classes = classes and right is not None
             total, hits = total + value * xs.shape[0], hits + (right or 0.0)
@@ -180,41 +195,19 @@ class _Run:
         self.rectified = bool(shares)
         self.history.add(numbers, shares)
 
-    def _step(self, node: Any, activity: ReluActivity | None) -> None:
-        """Move the parameters down the gradient of ``node``."""
-        self.optimizer.zero_grad()
-        node.backward()
-        if activity is not None:
-            activity.add(node)
-        self.optimizer.step()
-
     def _batches(self, X: Any, y: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the rows and targets of each batch; rows as constants of the graph, which need no copy."""
-        plain = self.objective.plain and self.objective.loss is None
+        """Yield the rows and targets of each batch."""
         if self.batch_size is None:
-            yield wrap(X), wrap(y) if plain else y
+            yield X, y
             return
         for rows in batches(len(X), self.batch_size, self.rng):
-            yield wrap(X[rows]), wrap(y[rows]) if plain else y[rows]
+            yield X[rows], y[rows]
 
-    def _checked(self, node: Any, where: str) -> float:
-        """Return the number of a loss.
-
-        Raises:
-            TinygradError, ShapeError: It is no scalar node.
-            TrainingError: It is not finite.
-        """
-        if type(node) not in NODES or not node.requires_grad:
-            raise TinygradError(
-                "fit: the loss does not depend on the model by a graph: compute it with tg's or NumPy's functions of it"
-            )
-        if node.size != 1:
-            raise ShapeError(f"fit: the loss has shape {node.shape}: reduce it to one number, for example with tg.mean")
-        value = float(node)
-        if not math.isfinite(value):
-            text = f"{where}: the loss is {value}: {culprit(node, self.model)}"
-            raise TrainingError(f"{text}; {self.best.restore()}; {self._advice()}")
-        return value
+    def _fail(self, value: float, xs: Any, ys: Any, where: str) -> None:
+        """Raise ``TrainingError`` because the loss of a batch is not finite; say what is the first that is not."""
+        loss, _ = self.objective(wrap(xs), ys)
+        text = f"{where}: the loss is {value}: {culprit(loss, self.model)}"
+        raise TrainingError(f"{text}; {self.best.restore()}; {self._advice()}")
 
     def _advice(self) -> str:
         lr = getattr(self.optimizer, "lr", None)

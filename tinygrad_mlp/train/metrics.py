@@ -1,6 +1,6 @@
 """What is measured beside the loss: the classification rate, and which ReLU units are dead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from tinygrad_mlp.errors import DataError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node, no_grad, toposort, wrap
 from tinygrad_mlp.nn import MLP, Module
-from tinygrad_mlp.ops import relu
+from tinygrad_mlp.ops import any as any_of
+from tinygrad_mlp.ops import relu, reshape
 
 CHUNK = 4096  # rows that are evaluated at once: more would fill the memory with hidden units
 
@@ -137,6 +138,17 @@ def score(objective: Objective, X: Any, y: Any) -> Score:
 # --------------------------------------------------------------------------------------------------------- dead units
 
 
+def relu_nodes(root: Node) -> list[Node]:
+    """Return the ReLU nodes of a graph, from its inputs on."""
+    return [node for node in reversed(toposort(root)) if node.op is relu]
+
+
+def active_units(y: Any) -> Any:
+    """Return which units, along the last axis of the output of a ReLU, an array or a node, are active for any row."""
+    positive = y > 0
+    return any_of(reshape(positive, (-1, y.shape[-1])), axis=0) if y.ndim else positive
+
+
 class ReluActivity:
     """Which ReLU units were active for any row, gathered over several graphs of one model."""
 
@@ -147,15 +159,22 @@ class ReluActivity:
 
     def add(self, root: Node) -> None:
         """Look at the ReLU nodes of the graph of ``root``."""
-        nodes = [node for node in reversed(toposort(root)) if node.op is relu]
-        for i, node in enumerate(nodes):
-            data = node._payload
-            active = (data > 0).reshape(-1, data.shape[-1]).any(axis=0) if data.ndim else data > 0
+        nodes = relu_nodes(root)
+        self.name(nodes)
+        self.gather([active_units(node._payload) for node in nodes])
+
+    def name(self, nodes: Sequence[Node]) -> None:
+        """Take the names of the layers of ReLU nodes, unless they are known."""
+        for i, node in enumerate(nodes[len(self.layers) :], len(self.layers)):
+            self.layers.append(self._layer(node, i))
+
+    def gather(self, active: Sequence[Any]) -> None:
+        """Add which units of each ReLU node were active for rows of data."""
+        for i, units in enumerate(active):
             if i == len(self.active):
-                self.active.append(active)
-                self.layers.append(self._layer(node, i))
+                self.active.append(units)
             else:
-                self.active[i] = self.active[i] | active
+                self.active[i] = self.active[i] | units
 
     def _layer(self, node: Node, i: int) -> str:
         """Return the name of the layer whose parameters feed ``node``."""

@@ -1,0 +1,147 @@
+"""The lines of a kernel for blocks: a loop in which short pieces of long arrays stay in cache."""
+
+from typing import Any
+
+from tinygrad_mlp import ops
+from tinygrad_mlp.rewrite import SUM_PRODUCT, Term
+
+from .code import Code
+from .lines import REDUCERS, is_masked, operands, with_out
+from .schedule import PRODUCTS, Block
+from .writing import dtype_text
+
+
+def write_block(code: Code, block: Block) -> None:
+    """Write the loop of a block."""
+    _Loop(code, block).write()
+
+
+class _Scratch:
+    """Memory of the size of a block, which one term after the other uses."""
+
+    def __init__(self, term: Term) -> None:
+        self.dtype = term.dtype
+        self.shape = term.shape
+        self.ndim = term.ndim
+
+
+class _Loop:
+    """One loop while it is written."""
+
+    def __init__(self, code: Code, block: Block) -> None:
+        self.code = code
+        self.block = block
+        self.inside = {id(t) for t in block.terms}
+        self.lines: list[str] = []
+        self.scratch: dict[str, _Scratch] = {}
+        self.free: dict[Any, list[str]] = {}
+        self.last = {id(x): i for i, t in enumerate(block.terms) for x in t.inputs if x is not None}
+
+    def write(self) -> None:
+        """Write everything: whole arrays before the loop, parts of them inside."""
+        code, block = self.code, self.block
+        for term in block.terms:
+            for x in term.inputs:
+                if x is not None and id(x) not in self.inside and id(x) not in code.local and block.crosses(x):
+                    code.local[id(x)] = self._part_of(code.text(x), x)
+        for i, term in enumerate(block.terms):
+            self._term(i, term)
+        n = block.shape[block.axis]
+        code.body.append(f"for lo in range(0, {n}, {block.length}):")
+        code.body.append(f"    hi = lo + {block.length}")
+        if n % block.length and self.scratch:
+            code.body.append(f"    if hi > {n}:")
+            for name, place in self.scratch.items():
+                code.body.append(f"        {name} = {name}[{block.cut(place)}]")
+        code.body.extend(f"    {line}" for line in self.lines)
+        code.local.clear()
+        code.arena.release([id(place) for place in self.scratch.values()])
+
+    def _part_of(self, name: str, x: Term) -> str:
+        part = self.code.names.fresh(f"{name}_part")
+        self.lines.append(f"{part} = {name}[{self.block.part(x)}]")
+        return part
+
+    def _term(self, i: int, term: Term) -> None:
+        """Write one term of the block."""
+        code, block = self.code, self.block
+        xs = operands(code, term)
+        if block.reduces(term):
+            self.lines.append(self._partial(term, xs))
+            return
+        owned = [x for x in _distinct(term.inputs) if self.last[id(x)] == i and code.local.get(id(x)) in self.scratch]
+        owned = [x for x in owned if id(x) in self.inside]
+        part = self._part_of(self._whole(term), term) if self._escapes(term) else self._place(term, owned)
+        code.local[id(term)] = part
+        if term.op is ops.where and not is_masked(term):
+            chosen = f"{code.call('np.where')}({', '.join(xs)})"
+            self.lines.append(f"{code.call('np.copyto')}({part}, {chosen})")
+        else:
+            self.lines.append(with_out(code, term, part, xs))
+        for x in owned:
+            if code.local[id(x)] != part:
+                self.free.setdefault((x.shape, x.dtype), []).append(code.local[id(x)])
+
+    def _escapes(self, term: Term) -> bool:
+        """Return whether a term is needed outside of its block."""
+        code = self.code
+        if id(term) in code.roots or id(term) in code.donated:
+            return True
+        return not code.users.get(id(term), set()) <= self.inside
+
+    def _whole(self, term: Term) -> str:
+        """Return the name of the whole array of a term that is computed in parts."""
+        code = self.code
+        if id(term) in code.donated:
+            name = code.names[code.donated[id(term)]]
+            code.names.alias(term, name)
+            return name
+        name = code.name(term)
+        if id(term) in code.roots:
+            code.body.append(f"{name} = {code.fresh(term)}")
+        else:
+            code.once.append(f"{name} = {code.arena.take(term)}")
+            code.static.add(id(term))
+        return name
+
+    def _place(self, term: Term, owned: list[Term]) -> str:
+        """Return the name of scratch memory for a term: an operand's that is not read again, free, or new."""
+        code = self.code
+        for x in owned:
+            if x.shape == term.shape and x.dtype == term.dtype:
+                return code.local[id(x)]
+        waiting = self.free.get((term.shape, term.dtype))
+        if waiting:
+            return waiting.pop()
+        whole, name = code.names.fresh("scratch"), code.names.fresh("part")
+        self.scratch[name] = place = _Scratch(term)
+        code.once.append(f"{whole} = {code.arena.take(place, None, self.block.part_shape(term))}")
+        code.body.append(f"{name} = {whole}")
+        return name
+
+    def _partial(self, term: Term, xs: list[str]) -> str:
+        """Return the line that adds what one block contributes to a reduction."""
+        code, total, dtype = self.code, self.code.name(term), dtype_text(term.dtype)
+        if term.op in PRODUCTS:
+            code.body.append(f"{total} = {dtype}(0)")
+            f = code.routine("sum_product") if term.op is SUM_PRODUCT else code.call("np.vdot")
+            return f"{total} += {f}({', '.join(xs)})"
+        axis = term.params["axis"]
+        where = axis[0] if len(axis) == 1 else axis
+        ufunc = code.call(f"np.{REDUCERS[term.op]}")
+        reduced = f"{code.call(f'np.{REDUCERS[term.op]}.reduce')}({xs[0]}, {where}, None, None, "
+        reduced += f"{bool(term.params.get('keepdims'))})"
+        start = {ops.sum: "0", ops.max: "-np.inf", ops.min: "np.inf"}[term.op]
+        code.body.append(f"{total} = {dtype}({start})" if not term.shape else f"{total} = {self._started(term, start)}")
+        if term.op is ops.sum:
+            return f"{total} += {reduced}"
+        return (
+            f"{total} = {ufunc}({total}, {reduced})" if not term.shape else f"{ufunc}({total}, {reduced}, out={total})"
+        )
+
+    def _started(self, term: Term, start: str) -> str:
+        return f"{self.code.call('np.full')}({term.shape}, {start}, {dtype_text(term.dtype)})"
+
+
+def _distinct(xs: Any) -> list[Term]:
+    return list({id(x): x for x in xs if x is not None}.values())
