@@ -4,7 +4,7 @@ Beside it: the same function uncompiled, hand-written NumPy, the matrix products
 from Python's side: the loss comes back, the parameters stay.
 """
 
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -41,10 +41,10 @@ def training_step(activation, reduction, optimizer="SGD"):
         value, gradients = tg.value_and_grad(loss)(parameters, X, target)
         return value, [p - lr * g for p, g in zip(parameters, gradients, strict=True)]
 
-    def adapt(parameters, firsts, seconds, count, X, target, lr):
+    def adapt(parameters, firsts, seconds, number, X, target, lr):
         value, gradients = tg.value_and_grad(loss)(parameters, X, target)
         rows = zip(parameters, gradients, firsts, seconds, strict=True)
-        moved = [tg.optim.adam(p, g, m, v, count, lr) for p, g, m, v in rows]
+        moved = [tg.optim.adam(p, g, m, v, number, lr) for p, g, m, v in rows]
         return value, *([row[i] for row in moved] for i in range(3))
 
     return descend if optimizer == "SGD" else adapt
@@ -55,21 +55,17 @@ def ours(function, parameters, batch, lr, optimizer="SGD"):
     state = [[p.copy() for p in parameters]]
     if optimizer == "Adam":
         state += [[np.zeros_like(p) for p in parameters] for _ in range(2)]
-    count = 0
+    steps = count(1)
 
     def descend():
         value, state[0] = function(state[0], *batch, lr)
         return value
 
     def adapt():
-        nonlocal count
-        count += 1
-        value, *state[:] = function(*state, float(count), *batch, lr)
+        value, *state[:] = function(*state, float(next(steps)), *batch, lr)
         return value
 
-    return contest.Entry(
-        descend if optimizer == "SGD" else adapt, lambda: [p - s for p, s in zip(state[0], parameters, strict=True)]
-    )
+    return contest.Entry(descend if optimizer == "SGD" else adapt, lambda: state[0])
 
 
 # ----------------------------------------------------------------------------------------------------------- by hand
@@ -78,20 +74,15 @@ def ours(function, parameters, batch, lr, optimizer="SGD"):
 def by_hand(X, labels, parameters, activation, lr, optimizer="SGD"):
     """Return the entry of hand-written NumPy; one-hot targets for the network with a sigmoid layer."""
     own = [p.copy() for p in parameters]
-    weights, biases, count = own[::2], own[1::2], 0
-    moments = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in zip(weights, biases, strict=True)]
-    T = np.eye(len(biases[-1]), dtype=X.dtype)[labels]
-
-    def adapt():
-        nonlocal count
-        count += 1
-        return relu_adam_step(X, labels, weights, biases, moments, count, lr)
-
+    weights, biases = own[::2], own[1::2]
     if activation == "sigmoid":
-        step = lambda: sigmoid_step(X, T, weights[0], biases[0], weights[1], biases[1], lr)  # noqa: E731
-    else:
-        step = adapt if optimizer == "Adam" else lambda: relu_step(X, labels, weights, biases, lr)
-    return contest.Entry(step, lambda: [p - s for p, s in zip(own, parameters, strict=True)])
+        T = np.eye(len(biases[-1]), dtype=X.dtype)[labels]
+        return contest.Entry(lambda: sigmoid_step(X, T, weights[0], biases[0], weights[1], biases[1], lr), lambda: own)
+    if optimizer == "SGD":
+        return contest.Entry(lambda: relu_step(X, labels, weights, biases, lr), lambda: own)
+    moments = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in zip(weights, biases, strict=True)]
+    steps = count(1)
+    return contest.Entry(lambda: relu_adam_step(X, labels, weights, biases, moments, next(steps), lr), lambda: own)
 
 
 def products(X, parameters):

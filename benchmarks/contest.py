@@ -20,7 +20,7 @@ class Absent(Exception):
 
 @dataclass
 class Entry:
-    """What an engine brings: a step that is timed, and arrays beyond the step's result that must be right, too."""
+    """What an engine brings: a step that is timed, and the arrays that its steps change, which must be right, too."""
 
     step: Callable[[], Any]
     state: Callable[[], Sequence[Any]] = lambda: ()
@@ -40,12 +40,13 @@ def arrays(result):
     return [np.asarray(result.detach() if hasattr(result, "detach") else result)]
 
 
-def apart(mine, theirs):
-    """Return how far one engine's arrays are from another's, as the largest ratio of norms."""
-    assert [a.shape for a in mine] == [a.shape for a in theirs], [(a.shape, b.shape) for a, b in zip(mine, theirs)]
-    tiny = np.finfo(float).tiny
-    pairs = [(a.astype(float), b.astype(float)) for a, b in zip(mine, theirs, strict=True)]
-    return max(float(np.linalg.norm(a - b) / max(np.linalg.norm(b), tiny)) for a, b in pairs)
+def check(name, mine, theirs, tolerance, allowance=0.0):
+    """Raise ``AssertionError`` where an engine's arrays are not the unit's."""
+    assert [a.shape for a in mine] == [a.shape for a in theirs], f"{name}: other shapes than the unit's"
+    for a, b in zip(mine, theirs, strict=True):
+        distance, norm = np.linalg.norm(a.astype(float) - b), np.linalg.norm(b.astype(float))
+        allowed = tolerance * norm + allowance
+        assert distance <= allowed, f"{name}: {distance:.1e} from the unit's result of norm {norm:.1e}"
 
 
 def reason(error):
@@ -55,32 +56,41 @@ def reason(error):
     return f"left out: {words}" if isinstance(error, Absent) else f"left out: {type(error).__name__}: {words}"
 
 
+def trial(entry, steps):
+    """Return what some steps give, what they change, and the rounding that the changed arrays have on their own."""
+    before = [array.copy() for array in arrays(list(entry.state()))]
+    results = [array.copy() for _ in range(steps) for array in arrays(entry.step())]
+    changes = [new - old for new, old in zip(arrays(list(entry.state())), before, strict=True)]
+    rounding = [8 * steps * np.finfo(old.dtype).eps * np.linalg.norm(old) for old in before]
+    return results, changes, max(rounding, default=0.0)
+
+
 def enter(makers: Mapping[str, Callable[[], Entry]], unit: str, tolerance: float, steps: int = 3):
     """Return the entries by name, after a few steps that gave all the same results, and the reasons of those left out.
 
     Args:
         makers: Makes the entry of an engine.
         unit: The engine that the others must agree with.
-        tolerance: How far apart results may be, relative to their norm.
+        tolerance: How far apart results, and changes of the state, may be, relative to their norm.
         steps: Steps until the results are compared; every result counts.
 
     Raises:
         AssertionError: Results differ.
     """
-    entries, found, missing = {}, {}, {}
+    entries, trials, missing = {}, {}, {}
     for name, make in makers.items():
         try:
             entry = make()
-            results = [[array.copy() for array in arrays(entry.step())] for _ in range(steps)]
-            found[name] = [array for result in results for array in result] + arrays(list(entry.state()))
+            trials[name] = trial(entry, steps)
             entries[name] = entry
         except AssertionError:
             raise
         except Exception as error:  # noqa: BLE001  # an engine that cannot run says why; the table goes on
             missing[name] = reason(error)
-    for name, results in found.items():
-        distance = apart(results, found[unit])
-        assert distance <= tolerance, f"{name} differs from {unit} by {distance:.1e}, more than {tolerance:.0e}"
+    results, changes, rounding = trials[unit]
+    for name, (own, changed, _) in trials.items():
+        check(name, own, results, tolerance)
+        check(f"{name}, state", changed, changes, tolerance, rounding)
     return entries, missing
 
 

@@ -36,7 +36,7 @@ def relu_step(X, labels, weights, biases, lr):
     return relu_pass(X, labels, weights, biases, descend)
 
 
-def relu_adam_step(X, labels, weights, biases, moments, count, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+def relu_adam_step(X, labels, weights, biases, moments, count, lr):
     """One step of the same network by Adam; updates in place, the moments too.
 
     ``moments`` holds for each layer two pairs [m, v], of its weights and of its biases, zeros before the first step;
@@ -44,13 +44,18 @@ def relu_adam_step(X, labels, weights, biases, moments, count, lr, beta1=0.9, be
     """
 
     def adapt(i, dW, db):
-        for p, g, moment in ((weights[i], dW, moments[i][0]), (biases[i], db, moments[i][1])):
-            moment[0] = beta1 * moment[0] + (1 - beta1) * g
-            moment[1] = beta2 * moment[1] + (1 - beta2) * g**2
-            m, v = moment[0] / (1 - beta1**count), moment[1] / (1 - beta2**count)
-            p -= lr * m / (np.sqrt(v) + eps)
+        adam_update(weights[i], dW, moments[i][0], count, lr)
+        adam_update(biases[i], db, moments[i][1], count, lr)
 
     return relu_pass(X, labels, weights, biases, adapt)
+
+
+def adam_update(p, g, moment, count, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Update one parameter by Adam, in place, and its pair [m, v] of moments."""
+    moment[0] = beta1 * moment[0] + (1 - beta1) * g
+    moment[1] = beta2 * moment[1] + (1 - beta2) * g**2
+    m, v = moment[0] / (1 - beta1**count), moment[1] / (1 - beta2**count)
+    p -= lr * m / (np.sqrt(v) + eps)
 
 
 def relu_pass(X, labels, weights, biases, update):
