@@ -1,7 +1,7 @@
 """What does compiling cost? The memory of a step that has settled down, and the time of tracing and planning.
 
-Memory is the peak that ``tracemalloc`` sees in a step of 784-256-128-10 on 1,024 rows, parameters and whatever an engine
-keeps between steps included, the batch not. Time is the first call less a later one, without a C compiler's.
+Memory is the peak that ``tracemalloc`` sees in a step of 784-256-128-10 on 1,024 rows: parameters and what an engine keeps
+between steps count, the batch does not. Time is the first call less a later one, without a C compiler's.
 """
 
 import gc
@@ -48,7 +48,7 @@ def memory():
         contest.COMPILED: lambda: ours(contest.compiled(step)),
         contest.DONATED: lambda: ours(contest.compiled(step, donate=0)),
     }
-    _, missing = contest.enter(makers, contest.NUMPY, tolerance=1e-2)
+    _, missing = contest.enter(makers, contest.NUMPY, tolerance=1e-4)
     peaks = {name: peak(make) for name, make in makers.items() if name not in missing}
     unit = peaks[contest.NUMPY]
     return [

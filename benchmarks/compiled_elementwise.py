@@ -1,7 +1,7 @@
 """How long do ten elementwise operations and their gradient take, compiled, on a million numbers and on a thousand?
 
-y = Σ tanh(a x + b) σ(x) + x exp(-x²) with its derivatives in x, a and b, float64. A million numbers are measured against
-NumPy that a person arranged in blocks that stay in cache, a thousand against plain NumPy.
+y = Σ tanh(a x + b) σ(x) + x exp(-x²) with its derivatives in x, a and b, float64. A million numbers are compared with
+NumPy that a person arranged in blocks that stay in cache, a thousand with plain NumPy.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """How long does a compiled training step take? The notes' tiny network, and 784-256-128-10 by SGD and by Adam.
 
-Beside it: the same function uncompiled, hand-written NumPy, the matrix products alone, PyTorch and JAX. One call a step,
-from Python's side: the loss comes back, the parameters stay.
+Beside it: the same function uncompiled, hand-written NumPy, the matrix products alone, PyTorch and JAX. A step is one
+call, from which the loss comes back.
 """
 
 from itertools import count, pairwise
@@ -21,7 +21,7 @@ def data(n, sizes, dtype):
     return X, labels, [p for W in weights for p in (W, np.zeros(W.shape[1], dtype))]
 
 
-# ----------------------------------------------------------------------------------------------- the step, in tg's words
+# ---------------------------------------------------------------------------------------------- the step, in tg's words
 
 
 def training_step(activation, reduction, optimizer="SGD"):
@@ -128,7 +128,7 @@ def compare(title, n, sizes, dtype, activation, reduction, lr, *, optimizer="SGD
         **peers.networks(X, target, parameters, activation, reduction, lr, optimizer),
     }
     alone = {"matrix products alone": products(X, parameters)} if dtype == np.float32 else {}
-    tolerance = 1e-7 if dtype == np.float64 else 1e-2  # of a change that is far smaller than the parameters
+    tolerance = 1e-9 if dtype == np.float64 else 1e-4
     return contest.contest(
         f"{title}, one step", makers, alone=alone, tolerance=tolerance, repeats=repeats, rounds=rounds
     )

@@ -1,7 +1,7 @@
 """How long does micrograd's demo in scalar nodes take, recorded once and replayed? Against NumPy on the whole batch.
 
-A 2-16-16-1 ReLU network on 100 samples, hinge loss and L2 penalty, update included: the 65,000 nodes of ``scalars``. What
-is not compiled runs in a process of its own, so that neither measures the other's garbage.
+A 2-16-16-1 ReLU network on 100 samples, hinge loss and L2 penalty, update included: the 65,000 nodes of ``scalars``.
+What is not compiled runs in a process of its own, so that neither measures the other's garbage.
 """
 
 import ast

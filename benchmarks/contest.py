@@ -71,7 +71,8 @@ def enter(makers: Mapping[str, Callable[[], Entry]], unit: str, tolerance: float
     Args:
         makers: Makes the entry of an engine.
         unit: The engine that the others must agree with.
-        tolerance: How far apart results, and changes of the state, may be, relative to their norm.
+        tolerance: How far apart results may be, relative to their norm; changes of the state, which are small beside
+            the state, may be 100 times as far apart.
         steps: Steps until the results are compared; every result counts.
 
     Raises:
@@ -90,7 +91,7 @@ def enter(makers: Mapping[str, Callable[[], Entry]], unit: str, tolerance: float
     results, changes, rounding = trials[unit]
     for name, (own, changed, _) in trials.items():
         check(name, own, results, tolerance)
-        check(f"{name}, state", changed, changes, tolerance, rounding)
+        check(f"{name}, state", changed, changes, 100 * tolerance, rounding)
     return entries, missing
 
 
