@@ -25,7 +25,7 @@ def main(names):
             if title != last:
                 print(f"\n{title}")
                 last = title
-            print(f"  {engine:<28}{time:>12}   {ratio}", flush=True)
+            print(f"  {engine:<36}{time:>12}   {ratio}", flush=True)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What does compiling cost? The memory of a step that has settled down, and the time of tracing and planning.
 
-Memory is the peak that ``tracemalloc`` sees in a step of 784-256-128-10 on 1,024 rows: parameters and what an engine keeps
-between steps count, the batch does not. Time is the first call less a later one, without a C compiler's.
+Memory is the peak that ``tracemalloc`` sees in a step of 784-256-128-10 on 1,024 rows: parameters and what an engine
+keeps between steps count, the batch does not. Time is the first call less a later one, without a C compiler's.
 """
 
 import gc
