@@ -1,4 +1,4 @@
-"""Run every benchmark and print one table: ``python -m benchmarks [NAME …]``, as ``imports`` or ``eager``."""
+"""Run every benchmark and print one table: ``python -m benchmarks [NAME …]``, such as ``imports eager``."""
 
 import os
 import sys
