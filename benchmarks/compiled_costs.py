@@ -86,7 +86,8 @@ def planning():
     rows = []
     for name, (f, arguments, tries, calls) in work.items():
         try:
-            rows.append((PLANNING, name, f"{preparing(f, arguments, tries, calls) * 1e3:,.1f} ms", ""))
+            with contest.patience():
+                rows.append((PLANNING, name, f"{preparing(f, arguments, tries, calls) * 1e3:,.1f} ms", ""))
         except Exception as error:  # noqa: BLE001  # what cannot be compiled says why; the table goes on
             rows.append((PLANNING, name, "", contest.reason(error)))
     return rows

@@ -1,6 +1,8 @@
 """Contests: engines that do the same work, shown to give the same results, and then timed in turn."""
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from benchmarks.timing import interleaved
 OURS, COMPILED, DONATED = "tinygrad_mlp eager", "compiled", "compiled, donated"
 COMPILED_C, DONATED_C = "compiled to C", "compiled to C, donated"
 NUMPY = "NumPy"
+PATIENCE = 60  # seconds that an engine may take until it has given its first results
 
 
 class Absent(Exception):
@@ -31,6 +34,25 @@ def compiled(f, **options):
     if not hasattr(tg, "compile"):
         raise Absent("this tinygrad_mlp has no tg.compile")
     return tg.compile(f, **options)
+
+
+@contextmanager
+def patience(seconds=PATIENCE):
+    """Raise ``Absent`` inside the block when it takes longer, where the system has such a clock."""
+
+    def stop(*_):
+        raise Absent(f"no result within {seconds:g} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def arrays(result):
@@ -81,8 +103,9 @@ def enter(makers: Mapping[str, Callable[[], Entry]], unit: str, tolerance: float
     entries, trials, missing = {}, {}, {}
     for name, make in makers.items():
         try:
-            entry = make()
-            trials[name] = trial(entry, steps)
+            with patience():
+                entry = make()
+                trials[name] = trial(entry, steps)
             entries[name] = entry
         except AssertionError:
             raise

@@ -197,7 +197,7 @@ def main(networks=NETWORKS):
         times, absent = measure(network, makers)
         found.append((network, times))
         for name, why in absent.items():
-            missing.setdefault(name, []).append(f"{why}; {network}")
+            missing.setdefault((name, why), []).append(str(network))
     rows = []
     pairs = [(name, unit) for name in COMPILERS for unit in (contest.OURS, contest.NUMPY)]
     for name, unit in ((contest.OURS, contest.NUMPY), *pairs):
@@ -208,8 +208,8 @@ def main(networks=NETWORKS):
             rows.append((title, f"{name} / {unit}", middle, f"{worst:.2f} worst: {where}"))
     for name in COMPILERS:
         rows += flags(title, name, found)
-        if name in missing:
-            rows.append((title, name, f"{len(missing[name])} left out", missing[name][0]))
+    for (name, why), where in missing.items():
+        rows.append((title, name, f"{len(where)} networks", f"{why}; {where[0]}"))
     return rows
 
 

@@ -1,5 +1,6 @@
 """The benchmarks compare like with like: hand-written NumPy is right, and a wrong result is never timed."""
 
+import time
 from functools import partial
 
 import numpy as np
@@ -75,6 +76,11 @@ def test_a_wrong_update_stops_a_contest():
 
     with pytest.raises(AssertionError, match="mine, state"):
         contest.enter({"NumPy": lambda: entry(1e-3), "mine": lambda: entry(1.1e-3)}, "NumPy", 1e-9)
+
+
+def test_an_engine_without_end_is_left_out():
+    with pytest.raises(contest.Absent, match=r"no result within 0\.01 s"), contest.patience(0.01):
+        time.sleep(5)
 
 
 def test_an_engine_that_cannot_run_says_why_and_the_table_goes_on():
