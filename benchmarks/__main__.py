@@ -1,12 +1,16 @@
-"""Run every benchmark and print one table: ``python -m benchmarks [imports] [scalars] [eager] [guards] [rows]``."""
+"""Run every benchmark and print one table: ``python -m benchmarks [NAME …]``, such as ``imports eager``."""
 
 import os
 import sys
 from importlib import import_module
 
 NAMES = ("imports", "scalars", "eager", "guards", "rows")
+NAMES += ("compiled_networks", "compiled_elementwise", "compiled_scalars", "compiled_hessian", "compiled_costs")
+NAMES += ("random_networks",)
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # before NumPy is imported: one core, one thread
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # XLA has no other way to stay on one core
 
 
 def main(names):
@@ -21,7 +25,7 @@ def main(names):
             if title != last:
                 print(f"\n{title}")
                 last = title
-            print(f"  {engine:<28}{time:>12}   {ratio}", flush=True)
+            print(f"  {engine:<36}{time:>12}   {ratio}", flush=True)
     return 0
 
 

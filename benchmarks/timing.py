@@ -1,7 +1,11 @@
-"""Times functions in turn, so that a machine whose speed drifts slows all alike, and gives ratios of medians."""
+"""Times functions in turn, so that a machine whose speed drifts slows all alike, and gives ratios of medians.
+
+The order is another each round: what the caches still hold is then no function's privilege.
+"""
 
 import time
 from collections.abc import Callable, Mapping
+from random import Random
 from statistics import median
 
 
@@ -17,8 +21,10 @@ def interleaved(functions: Mapping[str, Callable[[], object]], *, repeats: int, 
     for function in functions.values():
         for _ in range(repeats):
             function()
+    turns, order = list(functions.items()), Random(0)
     for _ in range(rounds):
-        for name, function in functions.items():
+        order.shuffle(turns)
+        for name, function in turns:
             start = time.perf_counter()
             for _ in range(repeats):
                 function()
