@@ -120,18 +120,26 @@ def with_out(code: Code, term: Term, out: str, xs: list[str]) -> str:
 def _reduction(code: Code, term: Term, out: str, x: str) -> str:
     """Return the line of a reduction; sums of columns or rows go through BLAS, in half the time."""
     op, axis, operand = term.op, term.params["axis"], term.inputs[0]
-    buffered = term.ndim == 1 or code.is_solid(term)
+    inside = bool(code.local)  # of a block, where ``out`` and ``x`` are parts of arrays
+    buffered = term.ndim == 1 or inside or code.is_solid(term)
     flat = buffered and operand.ndim == 2 and len(axis) == 1
     if flat and op is ops.sum and term.dtype.char in "fd" and operand.dtype == term.dtype:
         ones = code.ones(operand.shape[axis[0]], term.dtype)
         product = f"{ones}, {x}" if axis == (0,) else f"{x}, {ones}"
-        return f"{code.call('np.dot')}({product}, {out if term.ndim == 1 else code.flat(term)})"
-    few = axis == (0,) and 1 < operand.shape[0] <= 3 and id(operand) in code.static
+        return f"{code.call('np.dot')}({product}, {_flat(code, term, out, inside)})"
+    few = not inside and axis == (0,) and 1 < operand.shape[0] <= 3 and id(operand) in code.static
     if flat and few and op in (ops.max, ops.min):
         return _pairs(code, term, out)
     where = axis[0] if len(axis) == 1 else axis
     reduce = code.call(f"np.{REDUCERS[op]}.reduce")
     return f"{reduce}({x}, {where}, None, {out}, {bool(term.params.get('keepdims'))})"
+
+
+def _flat(code: Code, term: Term, out: str, inside: bool) -> str:
+    """Return the result of a reduction as an array of one axis."""
+    if term.ndim == 1:
+        return out
+    return f"{out}.reshape(-1)" if inside else code.flat(term)
 
 
 def _pairs(code: Code, term: Term, out: str) -> str:

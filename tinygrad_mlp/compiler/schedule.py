@@ -47,7 +47,7 @@ class Block:
     def cut(self, x: Any) -> str:
         """Return the index of the part of a block's memory that the last block needs."""
         axis = self.axis - (len(self.shape) - x.ndim)
-        return ":, " * axis + f": {self.shape[self.axis]} - lo"
+        return f"{':, ' * axis}: {self.shape[self.axis]} - lo"
 
     def part_shape(self, x: Term) -> tuple[int, ...]:
         """Return the shape of the part of an array in one block."""

@@ -54,11 +54,11 @@ def titles() -> list[str]:
 
 
 def _is(x: Any, *rows: Any) -> bool:
-    return type(x) is Term and any(x.op is row for row in rows)
+    return type(x) is Term and x.op in rows
 
 
 def _alike(x: Term, shape: Any, dtype: Any) -> bool:
-    return x.shape == shape and x.dtype == dtype
+    return bool(x.shape == shape and x.dtype == dtype)
 
 
 def _result(op: Any, *inputs: Any) -> tuple[Any, Any]:
