@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mlp.arrays import Guarded, as_payload, is_floating, namespace, thaw
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, StaleError
 from tinygrad_mlp.graph import (
+    EVERYTHING,
     GRADIENTS,
     NO_PARAMS,
     NODE_CLASSES,
@@ -26,7 +27,7 @@ from tinygrad_mlp.graph import (
     toposort,
     wrap,
 )
-from tinygrad_mlp.ops.elementwise import add, affine, multiply, negative, power, subtract
+from tinygrad_mlp.ops.elementwise import add, affine, identity, multiply, negative, power, subtract
 from tinygrad_mlp.ops.shaping import astype, sum_to
 from tinygrad_mlp.scalars import power as float_power
 from tinygrad_mlp.table import OPS, Op
@@ -52,19 +53,30 @@ def cotangents(
         keep: Return the gradients of interior tensors too (those of interior floats always come).
         create_graph: Compute on nodes, so that the gradients are a graph themselves.
 
+    While everything is recorded, the gradient of a float is not written out as a graph: it comes as nodes of the row
+    ``derivative``, which a compiler differentiates as a whole, and ``expand`` writes out where a graph is needed.
+
     Raises:
         GradientError: No gradient is defined: an op without a vjp, or a root that does not depend on anything.
         StaleError: An operand that a rule reads was overwritten after its use.
     """
+    ends = tuple(to)
+    if create_graph and seed is None and type(root) is NODE_CLASSES[float] and mode() & EVERYTHING == EVERYTHING:
+        return _deferred(root, ends)
     g = initial_seed(root, seed, create_graph)
-    found: dict[Node, Any] = {}
-    with np.errstate(all="ignore"):
-        if not create_graph:
-            _accumulate(root, g, found, frozenset(to), keep, False)
+    while True:
+        found: dict[Node, Any] = {}
+        try:
+            with np.errstate(all="ignore"):
+                if not create_graph:
+                    _accumulate(root, g, found, frozenset(ends), keep, False)
+                else:
+                    with recording(mode() | GRADIENTS):
+                        _accumulate(root, g, found, frozenset(ends), keep, True)
+        except _DeferredError:
+            expand((root,))
         else:
-            with recording(mode() | GRADIENTS):
-                _accumulate(root, g, found, frozenset(to), keep, True)
-    return found
+            return found
 
 
 def _accumulate(
@@ -151,6 +163,8 @@ def contributions(node: Node, g: Any, create_graph: bool = False) -> list[tuple[
             c = op.argnum_vjp(i, g, y, *values, **params)
         elif op.vjps and op.vjps[i] is not None:
             c = op.vjps[i](g, y, *values, **params)
+        elif op is derivative:
+            raise _DeferredError
         else:
             raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
         d = x._payload
@@ -261,8 +275,12 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     if keep not in ("leaves", "all"):
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
     if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
-        with _grad_lock:
-            _FloatGraph(root).sweep(root, initial_seed(root, seed))
+        try:
+            with _grad_lock:
+                _FloatGraph(root).sweep(root, initial_seed(root, seed))
+        except _DeferredError:
+            expand((root,))
+            backward(root, seed)
         return
     found = cotangents(root, seed, keep=keep == "all", create_graph=create_graph)
     with _grad_lock:
@@ -293,6 +311,83 @@ def _unshared() -> int:
 
 
 UNSHARED = _unshared()
+
+# -------------------------------------------------------------------------------------------- gradients not yet written
+
+
+class _DeferredError(Exception):
+    """A gradient of a derivative is wanted: it must be written out first."""
+
+
+@Op
+def derivative(xp: Any, _root: Any, _x: Any) -> Any:
+    """Return the derivative of ``root`` in ``x``; ``to`` are the nodes, ``x`` among them, at which paths end.
+
+    It depends on the graph between the two, not on their values alone: only a compiler and ``expand`` know what to do.
+    """
+    raise GradientError("derivative: stands for a gradient that is not written out: expand the graph first")
+
+
+def _deferred(root: Any, ends: tuple[Node, ...]) -> dict[Node, Any]:
+    """Return the gradient of a float as nodes of ``derivative``, with its numbers."""
+    try:
+        with _grad_lock:
+            found = _slopes(root, ends)
+    except _DeferredError:
+        expand((root,))
+        return _deferred(root, ends)
+    params = {"to": ends}
+    nodes: dict[Node, Any] = {}
+    for x in ends or found:
+        if x in found and x not in nodes:
+            nodes[x] = node = wrap(found[x])
+            node.op, node.meta, node.requires_grad = derivative, params, True
+            node.set_inputs((root, x))
+    return nodes
+
+
+def _slopes(root: Any, ends: tuple[Any, ...]) -> dict[Node, float]:
+    """Return the numbers of a gradient, where paths end at ``ends``: for the search these are leaves meanwhile."""
+    computed = [(x, x.op, x.a, x.b) for x in dict.fromkeys(ends) if x.op is not None]
+    seed = initial_seed(root, None)
+    for x, *_ in computed:
+        x.op = x.a = x.b = None
+    try:
+        return _FloatGraph(root).slopes(root, seed)
+    finally:
+        for x, op, a, b in computed:
+            x.op, x.a, x.b = op, a, b
+
+
+def expand(roots: Iterable[Node]) -> None:
+    """Write out the gradients that ``roots`` depend on: each derivative becomes a copy of the node that computes it."""
+    written: dict[tuple[int, int], dict[Node, Any]] = {}
+    for node in _derivatives(roots):
+        (root, x), ends = node.inputs, node.params["to"]
+        key = id(root), id(ends)
+        if key not in written:
+            with recording(EVERYTHING):
+                written[key] = cotangents(root, 1.0, to=ends, create_graph=True)
+        node.op, node.meta = identity, None
+        node.set_inputs((written[key].get(x, 0.0),))
+
+
+def _derivatives(roots: Iterable[Node]) -> list[Any]:
+    """Return the nodes of ``derivative`` that ``roots`` depend on, each before those that depend on it."""
+    stack: list[Any] = list(roots)
+    seen: set[int] = set()
+    found: list[Any] = []
+    while stack:
+        node = stack.pop()
+        if node is None:
+            found.append(stack.pop())
+        elif id(node) not in seen:
+            seen.add(id(node))
+            if node.op is derivative:
+                stack += [node, None]
+            stack += [x for x in node.inputs if type(x) in NODES]
+    return found
+
 
 # ------------------------------------------------------------------------------------ graphs that are floats throughout
 
@@ -390,6 +485,18 @@ class _FloatGraph:
         """Give the leaves back the gradients that they had."""
         for leaf, old in zip(self.leaves, self.before, strict=True):
             leaf._grad = old
+
+    def slopes(self, root: Any, seed: float) -> dict[Node, float]:
+        """Return the gradient in each leaf that wants one, and leave none on any node."""
+        try:
+            root._grad = seed
+            with np.errstate(all="ignore"):
+                _sweep(self.order, self.kind, self.groups)
+            return {leaf: leaf._grad for leaf in self.leaves if leaf.requires_grad}
+        finally:
+            for node in self.order:
+                node._grad = None
+            self.restore()
 
     def sweep(self, root: Any, seed: float) -> None:
         """Push ``seed`` back from ``root``; leaves add their sums to what they had, or keep that if a rule fails."""

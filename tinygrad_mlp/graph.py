@@ -25,7 +25,8 @@ from tinygrad_mlp.errors import TinygradError
 NOTHING = 0  # under no_grad
 GRADIENTS = 1  # what a gradient needs: the default
 EVERYTHING = 3  # while a function is traced: comparisons and constants too
-SOURCES = 4  # added to one of the others: the user's line of every node
+SOURCES = -8  # added to one of the others: the user's line of every node. Negative, so that `mode() > 0` is the quick
+# test for gradients without lines: an operator of Value makes its node at once then.
 
 SUSPENDS = 0x20 | 0x80 | 0x200  # inspect.CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 

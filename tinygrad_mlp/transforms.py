@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload, is_floating, namespace
-from tinygrad_mlp.backward import cotangents
+from tinygrad_mlp.backward import cotangents, derivative, expand
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
 from tinygrad_mlp.graph import EVERYTHING, GRADIENTS, NODES, Node, mode, recording, toposort, wrap
 from tinygrad_mlp.nest import Nest
@@ -265,7 +265,11 @@ def push(root: Node, seeds: dict[Node, Any], create_graph: bool = False) -> Any:
     """
     tangents = dict(seeds)
     with np.errstate(all="ignore"), recording(mode() | GRADIENTS):
-        for node in reversed(toposort(root, seeds)):
+        order = toposort(root, seeds)
+        if any(node.op is derivative for node in order):
+            expand((root,))
+            order = toposort(root, seeds)
+        for node in reversed(order):
             if node in tangents or node.op is None:
                 continue
             ts = [tangents.get(x) if type(x) in NODES else None for x in node.inputs]
