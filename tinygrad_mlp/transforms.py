@@ -265,11 +265,8 @@ def push(root: Node, seeds: dict[Node, Any], create_graph: bool = False) -> Any:
     """
     tangents = dict(seeds)
     with np.errstate(all="ignore"), recording(mode() | GRADIENTS):
-        order = toposort(root, seeds)
-        if any(node.op is derivative for node in order):
-            expand((root,))
-            order = toposort(root, seeds)
-        for node in reversed(order):
+        expand([node for node in toposort(root, seeds) if node.op is derivative])
+        for node in reversed(toposort(root, seeds)):
             if node in tangents or node.op is None:
                 continue
             ts = [tangents.get(x) if type(x) in NODES else None for x in node.inputs]
