@@ -1,0 +1,1 @@
+"""Record once, run fast: recorded graphs as programs."""
