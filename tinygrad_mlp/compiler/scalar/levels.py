@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.compiler.scalar.flat import FlatGraph
+from tinygrad_mlp.compiler.scalar.fusing import Fusion
 from tinygrad_mlp.compiler.scalar.grouping import Group, Plan
 from tinygrad_mlp.compiler.scalar.rules import Array, Call, backward, forward
 from tinygrad_mlp.compiler.scalar.sweeping import NotWholeError, Pull, Sweep
@@ -15,12 +15,13 @@ from tinygrad_mlp.compiler.scalar.sweeping import NotWholeError, Pull, Sweep
 class Levels:
     """A flat graph, planned; a call replays it."""
 
-    def __init__(self, flat: FlatGraph) -> None:
-        self.plan = Plan(flat)
+    def __init__(self, flat: FlatGraph, fusion: Fusion, matrices: bool = True) -> None:
+        """Plan, with or without products of matrices."""
+        self.plan = Plan(flat, fusion, matrices)
         try:
             self.sweeps = [Sweep(self.plan, request) for request in flat.requests]
         except NotWholeError:
-            self.plan = Plan(flat, matrices=False)
+            self.plan = Plan(flat, fusion, matrices=False)
             self.sweeps = [Sweep(self.plan, request) for request in flat.requests]
         self.n_inputs = flat.n_inputs
         self._free: list[Workspace] = []

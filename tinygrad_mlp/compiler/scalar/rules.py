@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.compiler.scalar.flat import Kind
-from tinygrad_mlp.errors import GradientError
+from tinygrad_mlp.compiler.scalar.paths import slope
 from tinygrad_mlp.ops import (
     add,
     cos,
@@ -101,20 +101,13 @@ def _generic(rule: Callable[..., Any], operands: list[Array], params: dict[str, 
 def backward(kind: Kind, i: int, g: Array, y: Array, operands: list[Array], out: Array) -> Call:
     """Return the call that computes the cotangents of the ``i``-th moving operand from those of the group."""
     op = kind.op
-    if op in SLOPES:
-        return partial(SLOPES[op][i] or np.copyto, g, y, *operands, out)
+    short = SLOPES[op][i] if op in SLOPES else None
+    if short is not None:
+        return partial(short, g, y, *operands, out)
     if op is power and i == 0:
-        return partial(_power_slope, g, *kind.operands(operands), out)
-    slot = kind.slot(i)
-    if op.argnum_vjp is not None:
-        rule = partial(op.argnum_vjp, slot)
-    elif op.joint_vjp is not None:
-        rule = partial(_joint, op.joint_vjp, slot)
-    elif op.vjps and op.vjps[slot] is not None:
-        rule = op.vjps[slot]  # type: ignore[assignment]
-    else:
-        raise GradientError(f"{op.name}: no vjp is registered for operand {slot}; register one with defvjp")
-    return partial(_generic_slope, rule, g, y, kind.operands(operands), kind.params, out)
+        a, b = kind.operands(operands)
+        return partial(_power_slope, g, a, b, out)
+    return partial(_generic_slope, slope(kind, i), g, y, kind.operands(operands), kind.params, out)
 
 
 def _power_slope(g: Array, a: Array, b: Any, out: Array) -> None:
@@ -126,8 +119,3 @@ def _generic_slope(
     rule: Callable[..., Any], g: Array, y: Array, operands: list[Array], params: dict[str, Any], out: Array
 ) -> None:
     out[...] = rule(g, y, *operands, **params)
-
-
-def _joint(rule: Callable[..., Any], slot: int, g: Array, y: Array, *operands: Array, **params: Any) -> Any:
-    wanted = [i == slot for i in range(len(operands))]
-    return rule(wanted, g, y, *operands, saved=None, **params)[slot]

@@ -1,14 +1,13 @@
 """The plan of a gradient over groups: which cotangents each group pushes down, and which sums each group pulls."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.compiler.scalar.flat import Request
-from tinygrad_mlp.compiler.scalar.grouping import INDEX, Group, Plan
+from tinygrad_mlp.compiler.scalar.fusing import INDEX, Ints
+from tinygrad_mlp.compiler.scalar.grouping import Group, Plan
 from tinygrad_mlp.compiler.scalar.rules import is_passed
-
-Ints = Any  # an array of indices
 
 
 class NotWholeError(Exception):
