@@ -1,5 +1,5 @@
 """Replay of graphs that are Python floats throughout."""
 
-# from import ScalarProgram
+from tinygrad_mlp.compiler.scalar.program import ScalarProgram
 
-__all__: list[str] = []
+__all__ = ["ScalarProgram"]

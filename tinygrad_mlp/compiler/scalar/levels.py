@@ -45,7 +45,8 @@ class Workspace:
     """The buffers of one call, and the calls of NumPy that are bound to them."""
 
     def __init__(self, plan: Plan, sweeps: Sequence[Sweep]) -> None:
-        self.values = plan.values.copy()
+        self.nbytes = 0
+        self.values = self._keep(plan.values.copy())
         self.steps: list[Call] = []
         self.plan = plan
         self.gathered: list[list[Array]] = []  # by group, its operands
@@ -62,6 +63,10 @@ class Workspace:
                 self.gathered.append([self._gather(self.values, x) for x in group.operands])
                 self.steps.append(forward(group.kind, self.gathered[-1], y))
 
+    def _keep(self, buffer: Array) -> Array:
+        self.nbytes += buffer.nbytes
+        return buffer
+
     def _gather(self, source: Array, at: Array, out: Array = None) -> Array:
         """Return what lies in ``source`` at some places, in their shape: a view where they follow each other."""
         flat = at.ravel()
@@ -73,7 +78,7 @@ class Workspace:
             self.steps.append(partial(np.copyto, out, view))
             return out
         if out is None:
-            out = np.empty(at.shape)
+            out = self._keep(np.empty(at.shape))
         self.steps.append(partial(source.take, at, None, out, "clip"))  # "raise" would go through a second buffer
         return out
 
@@ -91,14 +96,14 @@ class Workspace:
         products = factors[0]
         if (b != self.plan.one).any():
             factors.append(self._gather(self.values, b))
-            products = np.empty(a.shape)
+            products = self._keep(np.empty(a.shape))
             self.steps.append(partial(np.multiply, *factors, products))
         self.steps.append(_summed(products, None if uniform else group.starts, y))
         return factors
 
     def _sweep(self, sweep: Sweep) -> Array:
         """Add the calls of a gradient, and return the cotangents that they leave."""
-        cotangents = np.zeros(sweep.size)
+        cotangents = self._keep(np.zeros(sweep.size))
         cotangents[sweep.root] = 1.0  # nothing is pulled there, so it stays
         for number in range(len(self.plan.groups) - 1, -1, -1):
             if number in sweep.pulls:
@@ -112,7 +117,7 @@ class Workspace:
     def _pull(self, pull: Pull, cotangents: Array) -> None:
         targets, (first, last) = pull.targets, (int(pull.targets[0]), int(pull.targets[-1]))
         together = last - first == len(targets) - 1  # they are sorted
-        y = cotangents[first : last + 1] if together else np.empty(len(targets))
+        y = cotangents[first : last + 1] if together else self._keep(np.empty(len(targets)))
         if pull.starts is None and len(pull.sources) == 1:
             self._gather(cotangents, pull.sources[0], y)
         else:
