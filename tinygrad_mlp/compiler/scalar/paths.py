@@ -1,6 +1,6 @@
 """The edges that a gradient flows through, node by node, for the engines that compute one float at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from tinygrad_mlp.errors import GradientError
 Step = tuple[int, list[tuple[int, int]]]
 
 
-def reverse_steps(flat: FlatGraph, request: Request) -> list[Step]:
-    """Return each node that passes a cotangent on, from the root down, with the places of its operands that take it.
+def reverse_steps(flat: FlatGraph, request: Request) -> Iterator[Step]:
+    """Yield each node that passes a cotangent on, from the root down, with the places of its operands that take it.
 
     Each operand comes as its place among those that are not fixed, and its number.
     """
@@ -31,14 +31,12 @@ def reverse_steps(flat: FlatGraph, request: Request) -> list[Step]:
                     active[i] = 1
                     break
     relevant[request.root] = 1
-    steps: list[Step] = []
     for i in range(request.root, -1, -1):
         if relevant[i] and kinds[i] not in (LEAF, DERIVATIVE) and not ends[i]:
             edges = [(at, x) for at, x in enumerate(args[i]) if active[x]]
             for _, x in edges:
                 relevant[x] = 1
-            steps.append((i, edges))
-    return steps
+            yield i, edges
 
 
 def slope(kind: Kind, i: int) -> Callable[..., Any]:

@@ -15,10 +15,10 @@ from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import Node
 
 ENGINES = ("auto", "python", "levels", "numba")
-FEW = 400  # operands: so many lines of Python run faster than the calls of NumPy of a few levels
-WRITTEN = 4000  # operands: more take longer to compile than a thousand replays
-NARROW = 24  # operands a level: below, a call of NumPy costs more than what it computes
-WIDE = 60  # the same, beside numba
+FEW = 400  # operands: so many lines of Python run faster than the calls of NumPy for a few levels
+WRITTEN = 4000  # operands: more lines take longer to compile than a thousand replays
+# Operands a level, below which the calls of NumPy for it (3.6 µs) take longer than one float at a time does:
+NARROW = 60, 12, 400  # written out (60 ns an operand), stepped through (350 ns), by numba (9 ns)
 
 
 class ScalarProgram:
@@ -80,9 +80,10 @@ class ScalarProgram:
         if engine != "auto":
             return engine
         width = self.n_operands / max(fusion.n_levels, 1)
-        if width < WIDE and tape.is_installed() and tape.fits(flat, fusion):
+        written, stepped, compiled = NARROW
+        if width < compiled and tape.is_installed() and tape.fits(flat, fusion):
             return "numba"
-        return "python" if width < NARROW else "levels"
+        return "python" if width < (written if self.n_operands <= WRITTEN else stepped) else "levels"
 
     def __call__(self, values: Sequence[float]) -> list[float]:
         """Return the outputs for these values of the inputs, in order; those that were booleans are booleans."""

@@ -85,12 +85,12 @@ def forward(kind: Kind, operands: list[Array], out: Array) -> Call:
     if op is power:
         if kind.fixed and kind.fixed[0][1] == 2:
             return partial(np.multiply, operands[0], operands[0], out)
-        return partial(np.power, *kind.operands(operands), out)
+        return partial(np.power, *_with_exponents(kind, operands), out)
     return partial(_generic, op.forward, kind.operands(operands), kind.params, out)
 
 
 def _relu(x: Array, out: Array) -> None:
-    np.maximum(x, 0.0, out)
+    np.maximum(x, 0.0, out=out)
     np.add(out, 0.0, out)  # of -0.0 the maximum may be -0.0
 
 
@@ -105,9 +105,20 @@ def backward(kind: Kind, i: int, g: Array, y: Array, operands: list[Array], out:
     if short is not None:
         return partial(short, g, y, *operands, out)
     if op is power and i == 0:
-        a, b = kind.operands(operands)
-        return partial(_power_slope, g, a, b, out)
+        if kind.fixed and kind.fixed[0][1] == 2:
+            return partial(_square_slope, g, operands[0], out)
+        return partial(_power_slope, g, *_with_exponents(kind, operands), out)
     return partial(_generic_slope, slope(kind, i), g, y, kind.operands(operands), kind.params, out)
+
+
+def _with_exponents(kind: Kind, operands: list[Array]) -> tuple[Array, Array]:
+    """Return the bases and as many exponents: for a single 0.5 NumPy takes the root, which differs at -inf."""
+    return operands[0], np.full(operands[0].shape, kind.fixed[0][1]) if kind.fixed else operands[1]
+
+
+def _square_slope(g: Array, a: Array, out: Array) -> None:
+    np.multiply(a, 2.0, out)
+    np.multiply(g, out, out)
 
 
 def _power_slope(g: Array, a: Array, b: Any, out: Array) -> None:
