@@ -261,6 +261,21 @@ def test_a_gradient_through_a_part_of_a_product_of_matrices_only_is_right():
     agree(program([p.data for p in parameters]), [y._payload for y in outputs])
 
 
+@pytest.mark.parametrize("special", [math.inf, -math.inf, math.nan, 1e200])
+def test_infinities_and_nans_pass_through_products_of_matrices_as_through_sums(special):
+    parameters, outputs, loss = trained(True)
+    program = ScalarProgram(parameters, outputs, "levels")
+    assert "matrix product" in program.source
+    rng = np.random.default_rng(2)
+    for p in parameters:
+        p.data = float(rng.choice([0.0, -0.0, 1.0, -0.5, special], p=[0.3, 0.1, 0.3, 0.25, 0.05]))
+    values = [p.data for p in parameters]
+    with np.errstate(all="ignore"):
+        y = loss()
+        y.backward()
+    agree(program(values), [y.data, *(p.data - 0.1 * p.grad for p in parameters)])
+
+
 @engines
 def test_nodes_at_which_paths_end_may_be_computed(engine):
     a, b = tg.Value(2.0), tg.Value(3.0)
@@ -364,6 +379,17 @@ def test_the_source_runs_by_itself():
     exec(program.source, names)
     agree(names["replay"]([0.5, -4.0]), program([0.5, -4.0]))
     assert "rows: add, derivative, leaky_relu, multiply, power, subtract" in program.plan
+
+
+@engines
+def test_numbers_of_other_types_are_taken_as_floats(engine):
+    x, y = tg.Value(2.0), tg.Value(3.0)
+    with recording(EVERYTHING):
+        replay = replaying([x, y], [x / y, -x], engine)
+    for values in (np.array([0.0, 0.0]), [0, 0]):
+        found = replay(values)
+        assert math.isnan(found[0])
+        assert math.copysign(1.0, found[1]) == -1.0
 
 
 @engines

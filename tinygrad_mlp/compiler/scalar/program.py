@@ -17,6 +17,7 @@ from tinygrad_mlp.graph import Node
 ENGINES = ("auto", "python", "levels", "numba")
 FEW = 400  # operands: so many lines of Python run faster than the calls of NumPy for a few levels
 WRITTEN = 4000  # operands: more lines take longer to compile than a thousand replays
+BIG = 2000  # operands: below, it does not pay to import numba
 # Operands a level, below which the calls of NumPy for it (3.6 µs) take longer than one float at a time does:
 NARROW = 60, 12, 400  # written out (60 ns an operand), stepped through (350 ns), by numba (9 ns)
 
@@ -81,7 +82,7 @@ class ScalarProgram:
             return engine
         width = self.n_operands / max(fusion.n_levels, 1)
         written, stepped, compiled = NARROW
-        if width < compiled and tape.is_installed() and tape.fits(flat, fusion):
+        if width < compiled and self.n_operands > BIG and tape.is_installed() and tape.fits(flat, fusion):
             return "numba"
         return "python" if width < (written if self.n_operands <= WRITTEN else stepped) else "levels"
 

@@ -65,7 +65,7 @@ class Stepping:
     def __call__(self, values: Sequence[float]) -> list[float]:
         """Return the outputs for these inputs."""
         v = self.start.copy()
-        v[: self.n_inputs] = values
+        v[: self.n_inputs] = map(float, values)
         with np.errstate(all="ignore"):
             for nodes, number, edges, derivatives in self.parts:
                 _forward(nodes, v)
