@@ -18,8 +18,8 @@ ENGINES = ("auto", "python", "levels", "numba")
 FEW = 400  # operands: so many lines of Python run faster than the calls of NumPy for a few levels
 WRITTEN = 4000  # operands: more lines take longer to compile than a thousand replays
 BIG = 2000  # operands: below, it does not pay to import numba
-# Operands a level, below which the calls of NumPy for it (3.6 µs) take longer than one float at a time does:
-NARROW = 60, 12, 400  # written out (60 ns an operand), stepped through (350 ns), by numba (9 ns)
+# Operands a level, below which the calls of NumPy for it (3 µs) take longer than one float at a time does:
+NARROW = 100, 12, 400  # written out (30 to 60 ns an operand), stepped through (350 ns), by numba (7 ns)
 
 
 class ScalarProgram:

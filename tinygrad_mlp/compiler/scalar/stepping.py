@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.compiler.scalar.flat import DERIVATIVE, LEAF, FlatGraph, Kind
+from tinygrad_mlp.compiler.scalar.flat import AFFINE, DERIVATIVE, LEAF, FlatGraph, Kind
 from tinygrad_mlp.compiler.scalar.paths import on_floats, reverse_steps, slope
 from tinygrad_mlp.compiler.scalar.written import NAMES
 from tinygrad_mlp.ops import add, exp, multiply, negative, relu, subtract, tanh
@@ -29,7 +29,7 @@ SLOPES: dict[Op, tuple[Function | None, ...]] = {
     tanh: (lambda g, y, _x: g * (1 - y * y),),
 }
 NodeStep = tuple[int, Function, Any, Any]  # the node, its function, and two operands, or None and all operands
-EdgeStep = tuple[int, int, Function | None, tuple[int, ...]]  # the node, its operand, the vjp of the edge, all operands
+EdgeStep = tuple[int, int, Function | None, tuple[int, ...]]  # the node, its operand, the vjp, what that takes
 
 
 class Stepping:
@@ -92,12 +92,21 @@ def _edges(flat: FlatGraph, number: int) -> list[EdgeStep]:
     rules: dict[tuple[int, int], Function | None] = {}
     edges: list[EdgeStep] = []
     for i, operands in reverse_steps(flat, flat.requests[number]):
-        kind = flat.kinds[i]
+        kind, args = flat.kinds[i], flat.args[i]
+        half = len(args) // 2
         for at, x in operands:
+            if kind == AFFINE:  # each edge with the other factor alone: all operands would make it quadratic
+                other = (args[at + half if at < half else at - half],)
+                edges.append((i, x, None if at == 2 * half else _times, other))
+                continue
             if (kind, at) not in rules:
                 rules[kind, at] = _slope(flat.table[kind], at)
-            edges.append((i, x, rules[kind, at], flat.args[i]))
+            edges.append((i, x, rules[kind, at], args))
     return edges
+
+
+def _times(g: float, _y: float, other: float) -> float:
+    return g * other
 
 
 def _plain(kind: Kind) -> Function:
