@@ -351,6 +351,23 @@ def test_a_deferred_gradient_can_be_differentiated_after_the_trace():
     assert cotangents(y)[x] == 36.0
 
 
+def test_a_deferred_gradient_that_is_written_out_late_reads_leaves_as_they_were():
+    w = tg.Value(2.0)
+
+    def step():
+        g = tg.grad(lambda x: x * x * x)(w)
+        w.assign(w - 0.01 * g)
+        return g, tg.grad(lambda x: x * g)(w)
+
+    compiled = tg.compile(step)
+    x = 2.0
+    for _ in range(3):
+        g = 3 * x * x
+        agree(compiled(), [g, g])
+        x -= 0.01 * g
+    assert w.data == pytest.approx(x)
+
+
 def test_deferring_leaves_no_gradients_behind():
     x = tg.Value(2.0)
     x.grad = 7.0

@@ -2,7 +2,7 @@
 
 ``import tinygrad_mlp as tg``: nodes (``Tensor``, ``Value``), operations under NumPy's names, and transforms (``grad``,
 ``jvp``, …). Networks, optimizers, data, training, pictures and checks are packages of their own, loaded when first
-used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``, ``tg.export``, ``tg.linalg``.
+used: ``tg.nn``, ``tg.optim``, ``tg.data``, ``tg.train``, ``tg.viz``, ``tg.check``, ``tg.export``, ``tg.linalg``; so is ``tg.compile``.
 """
 
 from importlib import import_module
@@ -291,6 +291,7 @@ __version__ = "0.1.0"
 
 LAZY = {  # name -> the module that has it, or is it
     "check": "check",
+    "compile": "compiler",
     "data": "data",
     "draw": "viz",
     "export": "export",
@@ -304,7 +305,7 @@ LAZY = {  # name -> the module that has it, or is it
 }
 
 __all__ = [
-    "Tensor", "Value", "check", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps", "draw", "export", "grad",
+    "Tensor", "Value", "check", "compile", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps", "draw", "export", "grad",
     "gradcheck", "hessian", "hvp", "jacobian", "jvp", "linalg", "nn", "no_grad", "notes", "optim", "primitive",
     "sources", "tensor", "train", "value_and_grad", "viz", "vjp",
     "celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "log_softmax",

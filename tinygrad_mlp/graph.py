@@ -9,7 +9,7 @@ import itertools
 import math
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import FrameType
@@ -18,15 +18,16 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.errors import TinygradError, TracingError
 
 # ---------------------------------------------------------------------------------------------------------- recording
 
 NOTHING = 0  # under no_grad
-GRADIENTS = 1  # what a gradient needs: the default
+TRACING = 1  # this bit: a function is traced, and what no gradient needs is recorded too
+GRADIENTS = 2  # what a gradient needs: the default
 EVERYTHING = 3  # while a function is traced: comparisons and constants too
-SOURCES = -8  # added to one of the others: the user's line of every node. Negative, so that `mode() > 0` is the quick
-# test for gradients without lines: an operator of Value makes its node at once then.
+SOURCES = -8  # added to one of the others: the user's line of every node. Negative, so that `mode() > 1` is the quick
+# test for gradients without lines, whether traced or not: an operator of Value makes its node at once then.
 
 SUSPENDS = 0x20 | 0x80 | 0x200  # inspect.CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
@@ -76,6 +77,13 @@ class no_grad(recording):  # noqa: N801  (PyTorch's name)
         """Take no argument."""
         super().__init__(NOTHING)
 
+    def __enter__(self) -> Self:
+        self._tokens.append(_mode.set(mode() & TRACING))  # a trace needs what no gradient needs
+        return self
+
+    def _recreate_cm(self) -> "no_grad":
+        return no_grad()  # type: ignore[no-any-return]
+
 
 class sources(recording):  # noqa: N801
     """Record the user's source line of every node made inside ``with tg.sources():`` (it costs about 1 µs a node)."""
@@ -90,6 +98,128 @@ class sources(recording):  # noqa: N801
 
     def _recreate_cm(self) -> "sources":
         return sources()
+
+
+# ------------------------------------------------------------------------------------------------------------- traces
+
+_trace: ContextVar[Any] = ContextVar("trace", default=None)
+current_trace = _trace.get
+
+
+class Trace(recording):
+    """What a function does beside returning a value while it is traced, for whoever replays it.
+
+    Leaves and generators are as before when the ``with`` block ends: a trace only finds out what a call would do.
+
+    Attributes:
+        start: The tick at which it began; leaves made inside are not older.
+        assumed: Conditions whose truth was asked for, with the answers: a replay holds as long as they stay the same.
+        draws: The random nodes, in order.
+        writes: ``(tick, leaf, value)`` of every assignment.
+        cells: What is read anew at each replay and written back: by key its reader, the leaf that stands for what was
+            read, its writer, and its present value.
+        cleared: Leaves whose ``.grad`` was set by the function itself.
+        unset: Leaves whose ``.grad`` must be None when a call begins, since gradients are added to it.
+        before: The leaves that were changed, with what they had.
+        watched: Modules whose training mode was asked for, with the answers.
+        modes: Modules whose training mode was changed, with what it became.
+        grads: Leaves whose ``.grad`` was changed, with what it became: a node, or None.
+        after: What to call when a replay is done.
+        slopes: Gradients that were recorded, by the nodes that they belong to: for their names.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__(EVERYTHING)
+        self.start = tick()
+        self.assumed: list[tuple[Node, bool]] = []
+        self.draws: list[Node] = []
+        self.writes: list[tuple[int, Node, Any]] = []
+        self.cells: dict[Any, list[Any]] = {}
+        self.cleared: set[Node] = set()
+        self.unset: set[Node] = set()
+        self.before: dict[Node, tuple[Any, Any, int]] = {}
+        self.grads: dict[Node, Any] = {}
+        self.watched: list[tuple[Any, bool]] = []
+        self.modes: list[tuple[Any, bool]] = []
+        self.after: list[Callable[[], None]] = []
+        self.slopes: dict[Node, Any] = {}
+        self._states: dict[int, tuple[Any, Any]] = {}
+        self._modes: dict[int, tuple[Any, bool]] = {}
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_trace.set(self))
+        return super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        _trace.reset(self._tokens.pop())
+        self.grads = {leaf: leaf._grad for leaf, (_, grad, _) in self.before.items() if leaf._grad is not grad}
+        for leaf, (payload, grad, made) in self.before.items():
+            leaf._payload, leaf._grad, leaf.tick = payload, grad, made
+        for rng, state in self._states.values():
+            rng.bit_generator.state = state
+        for module, training in self._modes.values():
+            self.modes.append((module, module._training))
+            module._training = training
+
+    def keep(self, leaf: "Node") -> None:
+        """Remember a leaf that is about to change."""
+        self.before.setdefault(leaf, (leaf._payload, leaf._grad, leaf.tick))
+
+    def receive(self, leaf: "Node") -> None:
+        """Note that a gradient is about to be added to ``leaf.grad``; what another call left there is not known."""
+        if leaf.op is None and leaf.tick < self.start and leaf not in self.cleared and leaf not in self.unset:
+            if leaf._grad is not None:
+                raise TracingError(
+                    f"backward() while a function is traced would add to a .grad of before, at {user_line()}: "
+                    "call zero_grad() first, inside the function"
+                )
+            self.unset.add(leaf)
+        if leaf.op is None:
+            self.keep(leaf)
+
+    def keep_generators(self, params: dict[str, Any]) -> None:
+        """Remember the states of the generators among the params of a random op."""
+        for value in params.values():
+            if isinstance(value, np.random.Generator) and id(value) not in self._states:
+                self._states[id(value)] = value, value.bit_generator.state
+
+    def clear(self, leaf: "Node") -> None:
+        """Note that ``leaf.grad`` is about to be set."""
+        self.keep(leaf)
+        self.cleared.add(leaf)
+
+    def keep_mode(self, module: Any) -> None:
+        """Remember the training mode of a module, which is about to change."""
+        self._modes.setdefault(id(module), (module, module._training))
+
+    def watch(self, module: Any) -> None:
+        """Note that the training mode of a module is asked for; not if the function itself has set it."""
+        if id(module) not in self._modes:
+            self.watched.append((module, module._training))
+
+    def read(self, key: Any, reader: Callable[[], Any]) -> Any:
+        """Return the node of what ``reader`` gives, at each replay anew; or what was written under ``key`` since."""
+        if key not in self.cells:
+            node = wrap(reader())
+            self.cells[key] = [reader, node, None, node]
+        return self.cells[key][3]
+
+    def write(self, key: Any, writer: Callable[[Any], None], value: Any) -> None:
+        """Let each replay give ``value`` to ``writer``."""
+        self.cells[key][2:] = writer, value
+
+
+def assume(condition: Any) -> bool:
+    """Return whether a condition holds; while a function is traced, a replay with another answer traces anew."""
+    if type(condition) not in NODES:
+        return bool(condition)
+    holds = bool(condition._payload)
+    trace = current_trace()
+    if trace is not None and mode() & TRACING:
+        trace.assumed.append((condition, holds))
+    return holds
 
 
 # -------------------------------------------------------------------------------------------------------------- ticks
@@ -218,7 +348,7 @@ def wrap(data: Any) -> Any:
     """Return a new node without history around ``data``; a bool is returned as it is."""
     cls = NODE_CLASSES.get(type(data))
     if cls is None:
-        if type(data) is bool and mode() & EVERYTHING != EVERYTHING:
+        if type(data) is bool and not mode() & TRACING:
             return data
         data, cls = _classify(data)
     node = new(cls)

@@ -77,7 +77,7 @@ class Optimizer(ABC):
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
         for p in self.params:
-            p._grad = None
+            p.grad = None
 
     @abstractmethod
     def step(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_mlp.arrays import as_payload, is_floating, namespace
 from tinygrad_mlp.backward import cotangents, derivative, expand
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
-from tinygrad_mlp.graph import EVERYTHING, GRADIENTS, NODES, Node, mode, recording, toposort, wrap
+from tinygrad_mlp.graph import GRADIENTS, NODES, TRACING, Node, mode, recording, toposort, wrap
 from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.ops.elementwise import identity
 from tinygrad_mlp.ops.shaping import broadcast_to, reshape, stack
@@ -34,7 +34,7 @@ class _Call:
             if not -len(args) <= i < len(args):
                 raise GradientError(f"{name}: argnums {i}, but the function was called with {len(args)} arguments")
         self.nests = [Nest(args[i]) for i in numbers]
-        self.enclosed = _is_enclosed()
+        self.enclosed = is_enclosed()
         given = list(args)
         self.nodes: list[Node] = []
         with recording(mode() | GRADIENTS), _enclosing():
@@ -71,9 +71,9 @@ class _Call:
         return nests[0] if self.single else tuple(nests)
 
 
-def _is_enclosed() -> bool:
+def is_enclosed() -> bool:
     """Return whether an enclosing transform, or a trace, records what this one gives."""
-    return (_depth.get() > 0 and mode() & GRADIENTS != 0) or mode() & EVERYTHING == EVERYTHING
+    return (_depth.get() > 0 and mode() & GRADIENTS != 0) or mode() & TRACING != 0
 
 
 @contextmanager
@@ -92,6 +92,10 @@ def _variable(x: Any, owned: bool, where: str) -> Any:
             return x
         if x.requires_grad:
             return identity(x)
+        if mode() & TRACING and is_floating(x._payload):
+            node = identity(x)  # a new variable, but computed from what is traced
+            node.requires_grad = True
+            return node
         x = x._payload
     payload = as_payload(x)
     if type(payload) is int:
@@ -188,7 +192,7 @@ def vjp(f: Function, *xs: Any) -> tuple[Any, Function]:
 
     def pullback(cotangent: Any) -> Any:
         """Return the gradient of ``sum(cotangent * f(*xs))`` in each argument."""
-        nodes = call.enclosed or _is_enclosed()
+        nodes = call.enclosed or is_enclosed()
         seeds = Nest(cotangent).leaves
         if len(seeds) != len(outputs.leaves):
             raise ShapeError(f"vjp: {len(seeds)} cotangents for {len(outputs.leaves)} outputs")

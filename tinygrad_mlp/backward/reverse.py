@@ -11,7 +11,19 @@ from tinygrad_mlp.arrays import namespace
 from tinygrad_mlp.backward.edges import DeferredError, contributions, derivative, initial_seed
 from tinygrad_mlp.backward.floats import FloatGraph
 from tinygrad_mlp.errors import GradientError
-from tinygrad_mlp.graph import EVERYTHING, GRADIENTS, NODE_CLASSES, NODES, Node, mode, recording, toposort, wrap
+from tinygrad_mlp.graph import (
+    EVERYTHING,
+    GRADIENTS,
+    NODE_CLASSES,
+    NODES,
+    TRACING,
+    Node,
+    current_trace,
+    mode,
+    recording,
+    toposort,
+    wrap,
+)
 from tinygrad_mlp.ops.elementwise import identity
 
 ndarray = np.ndarray
@@ -43,22 +55,28 @@ def cotangents(
         StaleError: An operand that a rule reads was overwritten after its use.
     """
     ends = tuple(to)
-    if create_graph and seed is None and type(root) is NODE_CLASSES[float] and mode() & EVERYTHING == EVERYTHING:
+    if create_graph and seed is None and type(root) is NODE_CLASSES[float] and mode() & TRACING:
         return _deferred(root, ends)
+    trace, stops = current_trace() if create_graph else None, frozenset(ends)
     g = initial_seed(root, seed, create_graph)
     while True:
         found: dict[Node, Any] = {}
         try:
             with np.errstate(all="ignore"):
                 if not create_graph:
-                    _accumulate(root, g, found, frozenset(ends), keep, False)
+                    _accumulate(root, g, found, stops, keep, False)
                 else:
                     with recording(mode() | GRADIENTS):
-                        _accumulate(root, g, found, frozenset(ends), keep, True)
+                        _accumulate(root, g, found, stops, keep or trace is not None, True)
         except DeferredError:
             expand((root,))
         else:
-            return found
+            break
+    if trace is not None:
+        trace.slopes.update(found)
+        if not keep:
+            found = {x: g for x, g in found.items() if x.op is None or x in stops or type(x._payload) is float}
+    return found
 
 
 def _accumulate(
@@ -124,6 +142,8 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     """
     if keep not in ("leaves", "all"):
         raise GradientError(f"backward: keep is {keep!r}; choose 'leaves' or 'all'")
+    trace = current_trace()
+    create_graph = create_graph or trace is not None
     if type(root) is NODE_CLASSES[float] and not create_graph and root.requires_grad:
         try:
             with _grad_lock:
@@ -136,7 +156,9 @@ def backward(root: Node, seed: Any = None, keep: str = "leaves", create_graph: b
     with _grad_lock:
         for node in found:  # .items() would hold another reference to g
             g = found[node]
-            if node.op is not None and type(g) in NODES:
+            if trace is not None:
+                trace.receive(node)
+            if node.op is not None and type(g) in NODES and trace is None:
                 g = g._payload  # a number: a node would refer back to this graph, in a circle that keeps both alive
             if type(g) is ndarray and (node.op is not None or not create_graph):
                 if g.base is not None or getrefcount(g) > UNSHARED:
@@ -179,6 +201,8 @@ def _deferred(root: Any, ends: tuple[Node, ...]) -> dict[Node, Any]:
             nodes[x] = node = wrap(found[x])
             node.op, node.meta, node.requires_grad = derivative, params, True
             node.set_inputs((root, x))
+    if (trace := current_trace()) is not None:
+        trace.slopes.update(nodes)
     return nodes
 
 
@@ -208,8 +232,19 @@ def expand(roots: Iterable[Node]) -> None:
             if key not in written:
                 with recording(EVERYTHING):
                     written[key] = cotangents(root, 1.0, to=ends, create_graph=True)
+                _backdate(written[key].values(), node.tick)
             node.op, node.meta = identity, None
             node.set_inputs((written[key].get(x, 0.0),))
         fresh = [x for x in node.inputs if type(x) in NODES and id(x) not in seen]
         seen.update(map(id, fresh))
         stack += fresh
+
+
+def _backdate(nodes: Iterable[Any], when: int) -> None:
+    """Let the nodes of a gradient be as old as what stood for it: a leaf may have another value since."""
+    stack = [x for x in nodes if type(x) in NODES]
+    while stack:
+        node = stack.pop()
+        if node.op is not None and node.tick > when:
+            node.tick = when
+            stack += [x for x in node.inputs if type(x) in NODES]

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DataError, UnsupportedError
-from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.graph import NODES, TRACING, mode
 from tinygrad_mlp.ops import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -92,7 +92,8 @@ class Family(ABC):
 
     def predict(self, eta: Any) -> Any:
         """Return the label of the likeliest class, or the mean where there are no classes, as a plain array."""
-        return np.asarray(self.mean(_plain(eta)))
+        y = self.mean(_plain(eta))
+        return y if type(y) in NODES else np.asarray(y)
 
     def labels(self, t: Any) -> Any:
         """Return the targets ``t``, an array, in the form in which ``predict`` gives them."""
@@ -148,7 +149,7 @@ class Bernoulli(Family):
 
     def predict(self, eta: Any) -> Any:
         """Return 1 where the probability is above a half, else 0; shape (…) if there is one unit."""
-        labels = (np.asarray(_plain(eta)) > 0).astype(np.int64)
+        labels = (_plain(eta) > 0).astype(np.int64)
         return labels[..., 0] if labels.shape[-1:] == (1,) else labels
 
     def labels(self, t: Any) -> Any:
@@ -256,4 +257,9 @@ def find_family(output: str | Family) -> Family:
 
 
 def _plain(eta: Any) -> Any:
-    return eta._payload if type(eta) in NODES else np.asarray(eta)
+    """Return the numbers of a node as an array; while tracing, the node."""
+    if type(eta) in NODES:
+        if mode() & TRACING:
+            return eta
+        eta = eta._payload
+    return np.asarray(eta)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import NODES, Node
+from tinygrad_mlp.graph import NODES, Node, current_trace
 from tinygrad_mlp.tensors import Tensor, Value
 
 from .description import Summary, describe_layers, summarise
@@ -115,7 +115,7 @@ class Module:
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
         for parameter in self.parameters():
-            parameter._grad = None
+            parameter.grad = None
 
     # -- state
 
@@ -162,11 +162,17 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is being trained: dropout drops only then."""
+        trace = current_trace()
+        if trace is not None:
+            trace.watch(self)
         return self._training
 
     def train(self, mode: bool = True) -> "Module":
         """Switch this module and every module in it to training, and return it."""
+        trace = current_trace()
         for module in self.modules():
+            if trace is not None:
+                trace.keep_mode(module)
             module._training = mode
         return self
 

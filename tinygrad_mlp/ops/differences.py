@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import EVERYTHING, mode
+from tinygrad_mlp.graph import TRACING, mode
 from tinygrad_mlp.ops.arranging import ravel
 from tinygrad_mlp.ops.comparison import greater, isnan, less, logical_and, logical_or, not_equal
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, subtract, where
@@ -209,7 +209,7 @@ def _line(x: Any, x0: Any, x1: Any, y0: Any, y1: Any) -> Any:
         width = x1 - x0
         slope = divide(y1 - y0, where(width == 0, 1, width))
         line = y0 + (x - x0) * slope
-        if mode() & EVERYTHING == EVERYTHING or np.isnan(numbers("interp needs its values", line)).any():
+        if mode() & TRACING or np.isnan(numbers("interp needs its values", line)).any():
             line = where(isnan(line), y1 + (x - x1) * slope, line)
             line = where(logical_or(x == x0, logical_and(isnan(line), logical_and(y0 == y1, x == x))), y0, line)
             line = where(x == x1, y1, line)

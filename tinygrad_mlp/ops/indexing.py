@@ -17,7 +17,7 @@ from tinygrad_mlp.errors import (
     UnsupportedError,
     own_kind,
 )
-from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+from tinygrad_mlp.graph import NODES, TRACING, mode, user_line
 from tinygrad_mlp.ops.elementwise import add, where
 from tinygrad_mlp.ops.shaping import (
     as_array,
@@ -228,7 +228,7 @@ def numbers(what: str, x: Any) -> Any:
         TracingError: A function is being traced, and this is a node whose numbers are not known.
     """
     if type(x) in NODES:
-        if mode() & EVERYTHING == EVERYTHING:
+        if mode() & TRACING:
             raise TracingError(f"{what} while a function is traced, at {user_line()}: compute it outside")
         x = x._payload
     return np.asarray(as_array(x))

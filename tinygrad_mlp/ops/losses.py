@@ -14,10 +14,20 @@ from tinygrad_mlp.errors import (
     TinygradError,
     UnsupportedError,
 )
-from tinygrad_mlp.graph import EVERYTHING, NODES, mode
+from tinygrad_mlp.graph import NODES, TRACING, assume, mode
+from tinygrad_mlp.ops import reductions
 from tinygrad_mlp.ops.activations import log_softmax, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.arranging import moveaxis
-from tinygrad_mlp.ops.comparison import equal, less_equal, logical_and, maximum
+from tinygrad_mlp.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_or,
+    maximum,
+)
 from tinygrad_mlp.ops.elementwise import (
     abs,
     add,
@@ -302,8 +312,11 @@ def check_labels(name: str, prediction: Any, target: Any, ignored: int) -> bool:
     labels = np.asarray(target._payload if type(target) in NODES else target)
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: labels must be integers, not {labels.dtype}")
-    if mode() & EVERYTHING == EVERYTHING:
-        return True  # the labels of another call of what is traced may be ignored
+    if mode() & TRACING and type(target) in NODES and labels.size:  # those of a later call may be others
+        known = logical_and(greater_equal(target, 0), less(target, shape[-1]))
+        if not 0 <= ignored < shape[-1] and assume(reductions.all(known)):
+            return False
+        assume(reductions.all(logical_or(known, equal(target, ignored))))
     if 0 <= ignored < shape[-1] or (labels.size and (labels.min() < 0 or labels.max() >= shape[-1])):
         counted = labels[labels != ignored]
     else:
@@ -365,8 +378,8 @@ def binary_cross_entropy(prediction: Any, target: Any, weight: Any = None, *, re
         DataError: A prediction is no probability.
     """
     p, t = same_shape("binary_cross_entropy", prediction, target)
-    values = p._payload if type(p) in NODES else p
-    if mode() & EVERYTHING != EVERYTHING and np.any((values < 0) | (values > 1)):
+    values = p._payload if type(p) in NODES and not mode() & TRACING else p
+    if assume(reductions.any(logical_or(less(values, 0), greater(values, 1)))):
         raise DataError("binary_cross_entropy: predictions are probabilities, from 0 to 1: apply sigmoid first")
     losses = -(_times_log(t, p) + _times_log(1 - t, 1 - p))
     return reduce(_scaled("binary_cross_entropy: weight", losses, weight), reduction)
@@ -506,7 +519,8 @@ def gaussian_nll_loss(
     elif given not in (shape, (), (*shape[:-1], 1)):
         raise ShapeError(f"gaussian_nll_loss: variances of shape {given} for a prediction of shape {shape}")
     fixed = var.detach() if type(var) in NODES else var
-    if mode() & EVERYTHING != EVERYTHING and np.any((fixed._payload if type(fixed) in NODES else fixed) < 0):
+    values = fixed._payload if type(fixed) in NODES and not mode() & TRACING else fixed
+    if assume(reductions.any(less(values, 0))):
         raise DataError("gaussian_nll_loss: a variance is negative")
     if not eps > 0:
         raise UnsupportedError(f"gaussian_nll_loss: eps is {eps}; it must be positive")

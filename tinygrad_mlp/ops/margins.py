@@ -3,7 +3,6 @@
 from typing import Any
 
 from tinygrad_mlp.errors import IndexingError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import EVERYTHING, mode
 from tinygrad_mlp.ops.activations import relu, softplus
 from tinygrad_mlp.ops.comparison import clip, equal, maximum, minimum, not_equal
 from tinygrad_mlp.ops.elementwise import add, divide, multiply, negative, power, sqrt, square, subtract, where
@@ -118,7 +117,7 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise UnsupportedError(f"multi_margin_loss: p is {p}; choose 1 or 2")
     prediction, target = as_floating(prediction), as_array(target)
-    if check_labels("multi_margin_loss", prediction, target, -1) and mode() & EVERYTHING != EVERYTHING:
+    if check_labels("multi_margin_loss", prediction, target, -1):
         raise IndexingError("multi_margin_loss: a label is negative")
     weight = class_weights("multi_margin_loss", weight, prediction)
     short = relu(add(subtract(prediction, expand_dims(picked_labels(prediction, target), axis=-1)), margin))

@@ -14,7 +14,7 @@ def dropout_mask(xp: Any, _x: Any, /, p: float, rng: Any) -> Any:
     """Return an array like ``x`` that holds 0 with probability ``p``, else ``1 / (1 - p)``."""
     if not xp.isdtype(_x.dtype, "real floating"):
         raise DTypeError(f"dropout: {_x.dtype} cannot hold x / (1 - p): pass floats")
-    keep = xp.asarray(rng.random(tuple(_x.shape)) >= p)
+    keep = xp.asarray(np.random.default_rng(rng).random(tuple(_x.shape)) >= p)
     return xp.where(keep, xp.asarray(1 / (1 - p) if p < 1 else 0.0, dtype=_x.dtype), xp.asarray(0.0, dtype=_x.dtype))
 
 
@@ -35,4 +35,4 @@ def dropout(x: Any, p: float = 0.5, *, rng: Any, training: bool = True) -> Any:
         raise TinygradError("dropout: rng is None; pass a seed or a numpy.random.Generator")
     if not training or p == 0:
         return x
-    return multiply(x, dropout_mask(x, p=p, rng=np.random.default_rng(rng)))
+    return multiply(x, dropout_mask(x, p=p, rng=rng))

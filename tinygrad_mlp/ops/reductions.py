@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.arrays import NUMPY
 from tinygrad_mlp.errors import DTypeError, ShapeError, UnsupportedError, ZeroWeightsError
-from tinygrad_mlp.graph import EVERYTHING, mode
+from tinygrad_mlp.graph import assume
 from tinygrad_mlp.ops import elementwise
 from tinygrad_mlp.ops.comparison import equal, isnan, logical_and, logical_not, logical_or, maximum, minimum, not_equal
 from tinygrad_mlp.ops.elementwise import divide, exp, multiply, sqrt, subtract
@@ -164,7 +164,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     if getattr(x.dtype, "kind", "f") in "iub":
         x = astype(x, dtype=np.float64)
     total = sum(w, axis=axis, keepdims=keepdims)
-    if mode() & EVERYTHING != EVERYTHING and bool(any(equal(total, 0))):
+    if assume(any(equal(total, 0))):
         raise ZeroWeightsError("average: weights sum to zero; leave out what has no weight")
     y = divide(sum(multiply(x, w), axis=axis, keepdims=keepdims), total)
     return (y, broadcast_to(astype(total, dtype=y.dtype), shape=tuple(y.shape))) if returned else y

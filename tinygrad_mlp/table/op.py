@@ -11,14 +11,15 @@ from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import NUMPY, as_payload, freeze, is_floating, namespace
 from tinygrad_mlp.errors import DTypeError, TinygradError, UnsupportedError, own_kind
 from tinygrad_mlp.graph import (
-    EVERYTHING,
     GRADIENTS,
     NO_PARAMS,
     NODE_CLASSES,
     NODES,
     SOURCES,
+    TRACING,
     Meta,
     clock,
+    current_trace,
     mode,
     new,
     user_line,
@@ -180,13 +181,16 @@ class Op:
         found = len(constants) < len(values)
         xp = NUMPY if arrays and common else self._prepare(values, found)
         saved = None
+        trace = current_trace() if self.random else None
+        if trace is not None:
+            trace.keep_generators(params)
         try:
             y = self.forward(xp, *values, **params) if xp.apply is None else xp.apply(self, values, params)
         except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise self.failure(values, params, error) from error
         if self.saves:
             y, saved = y
-        if not found and not (self.random and mode() & EVERYTHING == EVERYTHING):
+        if not found and not (self.random and mode() & TRACING):
             return y if not params else self._checked(y)  # raw in, raw out; but tracing draws anew, from a node
         y = self._owned(y, values)
         if tracked and type(y) is ndarray and mode() == GRADIENTS and self.differentiable and y.dtype.kind == "f":
@@ -207,7 +211,7 @@ class Op:
         """Return ``node`` with its history, as far as the recording mode asks for one."""
         what = mode()
         tracked = tracked and what & GRADIENTS != 0 and self.differentiable and is_floating(node._payload)
-        if not tracked and not self.random and what & EVERYTHING != EVERYTHING:
+        if not tracked and not self.random and not what & TRACING:
             if self.view and type(node._payload) is ndarray and node._payload.base is not None:
                 node._payload = node._payload.copy()  # a view whose base is not recorded could not be guarded
             return node
@@ -218,14 +222,17 @@ class Op:
         node.meta = Meta(own, source=user_line()) if what & SOURCES else own
         if saved is not None:
             node.saved = saved
+        if self.random and (trace := current_trace()) is not None:
+            trace.draws.append(node)
         return node
 
     def _kept(self, inputs: Sequence[Any], values: Sequence[Any], constants: Sequence[int]) -> tuple[Any, ...]:
-        """Return the operands as the graph keeps them: a constant array is copied if a rule will read it."""
+        """Return the operands as the graph keeps them: a constant array is copied if a rule, or a replay, reads it."""
         kept = list(inputs)
+        traced = mode() & TRACING
         for i in constants:
             value = values[i]
-            kept[i] = freeze(value) if type(value) not in NUMBERS and self.is_read(i, inputs) else value
+            kept[i] = freeze(value) if type(value) not in NUMBERS and (traced or self.is_read(i, inputs)) else value
         return tuple(kept)
 
     def is_read(self, i: int, inputs: Sequence[Any]) -> bool:

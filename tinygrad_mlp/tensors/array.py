@@ -8,7 +8,7 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import as_payload, is_floating
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError, UnsupportedError
-from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, tick
+from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, current_trace, tick
 from tinygrad_mlp.ops.indexing import plain_index
 from tinygrad_mlp.tensors.operators import Operators, copied
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
@@ -136,6 +136,10 @@ class Tensor(Operators):
             new = np.array(new, dtype=self._payload.dtype)
         if tuple(new.shape) != self.shape:
             raise ShapeError(f"assign: values of shape {tuple(new.shape)} for a tensor of shape {self.shape}")
+        trace = current_trace()
+        if trace is not None:
+            trace.keep(self)
+            trace.writes.append((tick(), self, data))
         self._payload = new
         self.tick = tick()
 
@@ -152,6 +156,9 @@ class Tensor(Operators):
                 raise ShapeError(f"grad: shape {shape} for a tensor of shape {self.shape}")
             if type(self._payload) is ndarray and (type(grad) is not ndarray or grad.dtype != self._payload.dtype):
                 grad = np.asarray(as_payload(grad), self._payload.dtype)
+        trace = current_trace()
+        if trace is not None:
+            trace.clear(self)
         self._grad = grad
 
     # -- shape

@@ -8,7 +8,7 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import is_floating, namespace
 from tinygrad_mlp.backward import backward
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, UnsupportedError
-from tinygrad_mlp.graph import EVERYTHING, Node, mode, wrap
+from tinygrad_mlp.graph import TRACING, Node, mode, wrap
 from tinygrad_mlp.tensors.protocols import (
     array_function,
     array_ufunc,
@@ -195,7 +195,7 @@ class Operators(Node):
 
     def detach(self) -> Any:
         """Return a constant with a copy of the data: gradients stop here."""
-        if mode() & EVERYTHING != EVERYTHING:
+        if not mode() & TRACING:
             return wrap(copied(self._payload))
         node = ops.identity(self)
         node.requires_grad = False

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp import linalg, ops
 from tinygrad_mlp.errors import DTypeError, TracingError, UnsupportedError
-from tinygrad_mlp.graph import EVERYTHING, NODES, mode, user_line
+from tinygrad_mlp.graph import NODES, TRACING, mode, user_line
 from tinygrad_mlp.ops.cumulative import running_max, running_min
 from tinygrad_mlp.table import PLAIN, VARARGS, Op
 
@@ -122,7 +122,7 @@ RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "d
 
 def refuse_while_tracing(what: str) -> None:
     """Raise ``TracingError`` if a function is being traced: only its graph is known, no number."""
-    if mode() & EVERYTHING == EVERYTHING:
+    if mode() & TRACING:
         raise TracingError(
             f"{what} reads a value while a function is traced, at {user_line()}: "
             "use tg.where instead of `if`, or compute it outside"

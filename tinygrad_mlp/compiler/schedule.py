@@ -1,0 +1,158 @@
+"""Schedule: in which order the terms of a program run, and which run together in blocks that stay in cache."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp import ops
+from tinygrad_mlp.rewrite import DOT, SUM_PRODUCT, Term, ordered
+
+from .writing import UFUNCS
+
+FUSED_BYTES = 2**18  # of one array; smaller ones stay in cache by themselves
+BLOCK_BYTES = 2**16  # of one array in a block
+REDUCED = {ops.sum: np.add, ops.max: np.maximum, ops.min: np.minimum}
+PRODUCTS = (DOT, SUM_PRODUCT)  # sums of products of two arrays of one shape
+
+
+class Block:
+    """Terms that run together, block after block along one axis of their shape.
+
+    Attributes:
+        shape: What they all broadcast to.
+        axis: The axis along which the blocks lie.
+        length: The length of a block along it.
+        terms: In order; the last ones may reduce.
+    """
+
+    def __init__(self, shape: tuple[int, ...], itemsize: int) -> None:
+        """Begin with no terms."""
+        self.shape = shape
+        self.axis = max(range(len(shape)), key=lambda i: shape[i])
+        row = itemsize * max(1, int(np.prod(shape)) // max(shape[self.axis], 1))
+        self.length = max(1, min(shape[self.axis], BLOCK_BYTES // row))
+        self.terms: list[Term] = []
+
+    def crosses(self, x: Term) -> bool:
+        """Return whether an operand or a result differs from block to block."""
+        axis = self.axis - (len(self.shape) - x.ndim)
+        return axis >= 0 and x.shape[axis] == self.shape[self.axis] and self.shape[self.axis] > 1
+
+    def part(self, x: Term) -> str:
+        """Return the index of the part of an array that belongs to the block from ``lo`` to ``hi``."""
+        axis = self.axis - (len(self.shape) - x.ndim)
+        return ":, " * axis + "lo:hi"
+
+    def cut(self, x: Term) -> str:
+        """Return the index of the part of a block's memory that the last block needs."""
+        axis = self.axis - (len(self.shape) - x.ndim)
+        return ":, " * axis + f": {self.shape[self.axis]} - lo"
+
+    def part_shape(self, x: Term) -> tuple[int, ...]:
+        """Return the shape of the part of an array in one block."""
+        axis = self.axis - (len(self.shape) - x.ndim)
+        return (*x.shape[:axis], self.length, *x.shape[axis + 1 :])
+
+    def reduces(self, term: Term) -> bool:
+        """Return whether a term takes all blocks together."""
+        if term.op in PRODUCTS:
+            return True
+        return term.op in REDUCED and self.axis in term.params["axis"]
+
+
+def schedule(roots: Sequence[Any], last: Iterable[Term] = (), fuse: bool = True) -> list[Any]:
+    """Return the terms and blocks that compute ``roots``, in order.
+
+    Args:
+        roots: The terms that are wanted.
+        last: Terms that overwrite an input: they come after everything that reads it.
+        fuse: Whether to make blocks.
+    """
+    order = [t for t in ordered(roots) if t.op is not None]
+    order = _late(order, list(last))
+    if not fuse:
+        return list(order)
+    done: set[int] = set()
+    plan: list[Any] = []
+    waiting = order
+    while waiting:
+        term = waiting[0]
+        shape = _fusable(term)
+        if shape is None:
+            plan.append(term)
+            done.add(id(term))
+            waiting = waiting[1:]
+            continue
+        block = Block(shape, term.dtype.itemsize)
+        waiting = _fill(block, waiting, done)
+        plan.extend([block] if len(block.terms) > 1 else block.terms)
+        done.update(map(id, block.terms))
+    return plan
+
+
+def _late(order: list[Term], last: list[Term]) -> list[Term]:
+    """Return the terms with those of ``last`` after all that do not depend on them."""
+    if not last:
+        return order
+    after = {id(t) for t in last}
+    for term in order:
+        if any(x is not None and id(x) in after for x in term.inputs):
+            after.add(id(term))
+    return [t for t in order if id(t) not in after] + [t for t in order if id(t) in after]
+
+
+def _fusable(term: Term) -> tuple[int, ...] | None:
+    """Return the shape over which a term may run in blocks; None if it cannot, or need not."""
+    if term.is_number:
+        return None
+    if not is_elementwise(term) or not term.shape or term.op.random:
+        return None
+    return term.shape if term.nbytes >= FUSED_BYTES else None
+
+
+def is_elementwise(term: Term) -> bool:
+    """Return whether a term runs one element at a time, by a ufunc or a choice."""
+    return term.op in UFUNCS or term.op is ops.where
+
+
+def _fill(block: Block, waiting: list[Term], done: set[int]) -> list[Term]:
+    """Add to a block what can run in it, and return the rest."""
+    inside: dict[int, Term] = {}
+    blocked: set[int] = set()  # what waits for the end of the block, or for what is outside
+    rest: list[Term] = []
+    for term in waiting:
+        ready = all(
+            x is None or x.op is None or id(x) in done or (id(x) in inside and id(x) not in blocked)
+            for x in term.inputs
+        )
+        if ready and _fits(block, term, inside):
+            inside[id(term)] = term
+            block.terms.append(term)
+            if block.reduces(term):
+                blocked.add(id(term))
+        else:
+            rest.append(term)
+    return rest
+
+
+def _fits(block: Block, term: Term, inside: dict[int, Term]) -> bool:
+    if term.is_number or term.op.random:
+        return False
+    if is_elementwise(term):
+        if term.shape == block.shape:
+            return True
+        return (
+            bool(term.shape)
+            and block.crosses(term)
+            and _part(term.shape, block.shape)
+            and any(id(x) in inside for x in term.inputs if x is not None)
+        )
+    if term.op in PRODUCTS:
+        return all(x.shape == block.shape for x in term.inputs) and any(id(x) in inside for x in term.inputs)
+    return term.op in REDUCED and term.inputs[0].shape == block.shape and id(term.inputs[0]) in inside
+
+
+def _part(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Return whether a shape broadcasts to the block's."""
+    return len(shape) <= len(whole) and all(n in (1, m) for n, m in zip(shape[::-1], whole[::-1], strict=False))
