@@ -9,7 +9,7 @@ import numpy as np
 import tinygrad_mlp as tg
 from benchmarks.eager import data
 from benchmarks.timing import interleaved
-from tinygrad_mlp import backward
+from tinygrad_mlp.backward import edges
 from tinygrad_mlp.table import op
 
 
@@ -27,12 +27,12 @@ def steps(n, sizes, dtype, activation, raw):
         optimizer.step()
 
     def unguarded():
-        check, freeze = backward.check_fresh, op.freeze
-        backward.check_fresh, op.freeze = (lambda _node: None), (lambda array: array)
+        check, freeze = edges.check_fresh, op.freeze
+        edges.check_fresh, op.freeze = (lambda _node: None), (lambda array: array)
         try:
             guarded()
         finally:
-            backward.check_fresh, op.freeze = check, freeze
+            edges.check_fresh, op.freeze = check, freeze
 
     return {"without checks": unguarded, "with checks": guarded}
 

@@ -53,6 +53,7 @@ from strategies import SMOOTH, SPECIAL, call
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import arrays, backward, graph, optim, table, tensors
+from tinygrad_mlp.backward import edges, floats, reverse
 
 ROW_TESTS = (
     test_ops.test_vjp_agrees_with_central_difference,
@@ -276,24 +277,24 @@ def try_row(name):
 # ---------------------------------------------------------------------------------------------------------- the engine
 
 ENGINE = [  # a function, a piece of it, and what stands there instead
-    (backward._accumulate, "found[x] + c if x in found else c", "c"),
-    (backward._accumulate_sorted, "grads[x] + c if x in grads else c", "c"),
-    (backward._accumulate, "if x is not computed:", "if True:"),
-    (backward._fit, "c = sum_to(c, shape=shape)", "c = c[(0,) * (c.ndim - len(shape))]"),
-    (backward._fit, "np.asarray(c, d.dtype)", "np.asarray(c)"),
+    (reverse._accumulate, "found[x] + c if x in found else c", "c"),
+    (reverse._accumulate_sorted, "grads[x] + c if x in grads else c", "c"),
+    (reverse._accumulate, "if x is not computed:", "if True:"),
+    (edges._fit, "c = sum_to(c, shape=shape)", "c = c[(0,) * (c.ndim - len(shape))]"),
+    (edges._fit, "np.asarray(c, d.dtype)", "np.asarray(c)"),
     (backward.backward, "if g.base is not None or getrefcount(g) > UNSHARED:", "if False:"),
     (backward.backward, "node._grad is not None and node.op is None", "False"),
     (backward.check_fresh, "base.tick > node.tick", "base.tick < node.tick"),
     (backward.check_fresh, "and node.op.is_read(i, node.inputs)", ""),
-    (backward._bases, "node.op is None or not node.op.view", "True"),
+    (edges._bases, "node.op is None or not node.op.view", "True"),
     (backward.contributions, "if node.tick != clock[0]:", "if False:"),
-    (backward._sweep, "a._grad += g * b._payload", "a._grad = g * b._payload"),
-    (backward._sweep, "b._grad -= g", "b._grad += g"),
-    (backward._sweep, "if node.tick != now:", "if False:"),
-    (backward._sweep, "not node._payload <= 0", "not node._payload < 0"),
-    (backward._sweep_affine, "x._grad += g * w._payload", "x._grad = g * w._payload"),
-    (backward._FloatGraph.sweep, "self.restore()", "pass"),
-    (backward._FloatGraph.sweep, "+ leaf._grad", ""),
+    (floats._sweep, "a._grad += g * b._payload", "a._grad = g * b._payload"),
+    (floats._sweep, "b._grad -= g", "b._grad += g"),
+    (floats._sweep, "if node.tick != now:", "if False:"),
+    (floats._sweep, "not node._payload <= 0", "not node._payload < 0"),
+    (floats._sweep_affine, "x._grad += g * w._payload", "x._grad = g * w._payload"),
+    (floats.FloatGraph.sweep, "self.restore()", "pass"),
+    (floats.FloatGraph.sweep, "+ leaf._grad", ""),
     (graph.toposort, "order.reverse()", "order.sort(key=id)"),
     (graph.toposort, "and x not in seen", ""),
     (graph.recording.__exit__, "_mode.reset(self._tokens.pop())", "_mode.set(GRADIENTS)"),

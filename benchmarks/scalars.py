@@ -1,7 +1,8 @@
 """How long does micrograd's demo take in scalar nodes? One step: forward, backward, update; a process for each engine.
 
 A 2-16-16-1 ReLU network on 100 samples, hinge loss and L2 penalty: 65,000 nodes. Python's cycle collector is on, except
-where the name says so: most of micrograd's time as installed is the collector walking its closures.
+where the name says so: most of micrograd's time as installed is the collector walking its closures. A replay computes
+the recorded step anew, gradient and update included; NumPy on the whole batch is what it is measured against.
 """
 
 import gc
@@ -17,6 +18,9 @@ ENGINES = {
     "tinygrad_mlp": "operators of Value",
     "tinygrad_mlp, nn.Neuron": "one node a neuron's sum",
     "micrograd, as installed": "collector on",
+    "tinygrad_mlp, replayed by levels": "recorded once",
+    "tinygrad_mlp, replayed by numba": "recorded once",
+    "NumPy on the whole batch": "written by hand",
 }
 
 
@@ -62,8 +66,65 @@ def neuron_network():
     return parameters, model
 
 
-def run(engine, steps=15):
-    """Print the median seconds of a step and the losses, for the process that compares."""
+def whole_batch():
+    """Return a step of the same training in arrays, as one writes it by hand."""
+    W = [np.array(rows).T.copy() for rows in starting_weights()]
+    b = [np.zeros(w.shape[1]) for w in W]
+    X, y = (np.array(values) for values in moons())
+
+    def step():
+        layers = [X]
+        for w, bias in zip(W, b, strict=True):
+            z = layers[-1] @ w + bias
+            layers.append(np.maximum(z, 0.0) if w is not W[-1] else z)
+        margins = 1 - y * layers[-1][:, 0]
+        loss = np.maximum(margins, 0.0).mean() + 1e-4 * sum((p * p).sum() for p in (*W, *b))
+        g = (-y * (margins > 0) / len(y))[:, None]
+        for i in (2, 1, 0):
+            dW, db = layers[i].T @ g + 2e-4 * W[i], g.sum(axis=0) + 2e-4 * b[i]
+            g = (g @ W[i].T) * (layers[i] > 0)
+            W[i] -= 0.01 * dW
+            b[i] -= 0.01 * db
+        return float(loss)
+
+    return step
+
+
+def replayed(engine):
+    """Return a step that replays the graph of a whole step, the gradient and the update in it."""
+    from tinygrad_mlp import Value
+    from tinygrad_mlp.backward import cotangents
+    from tinygrad_mlp.compiler.scalar import ScalarProgram
+    from tinygrad_mlp.graph import EVERYTHING, recording
+
+    parameters, network = plain_network(Value)
+    values = [p.data for p in parameters]
+    start = time.perf_counter()
+    with recording(EVERYTHING):
+        loss = loss_of(parameters, network, *moons())
+        g = cotangents(loss, to=parameters, create_graph=True)
+        updated = [p - 0.01 * g[p] for p in parameters]
+    program = ScalarProgram(parameters, [loss, *updated], engine)
+    print(f"recorded and planned in {time.perf_counter() - start:.2f} s: {program.plan}", file=sys.stderr)
+
+    def step():
+        found, *values[:] = program(values)
+        return found
+
+    return step
+
+
+def loss_of(parameters, network, X, y):
+    losses = [(1 + -label * network(x)).relu() for x, label in zip(X, y, strict=True)]
+    return sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in parameters)
+
+
+def step_of(engine):
+    """Return a step of training that returns the loss before it."""
+    if engine == "NumPy on the whole batch":
+        return whole_batch()
+    if "replayed" in engine:
+        return replayed(engine.split()[-1])
     if engine == "tinygrad_mlp, nn.Neuron":
         parameters, network = neuron_network()
     elif engine == "tinygrad_mlp":
@@ -79,8 +140,7 @@ def run(engine, steps=15):
     X, y = moons()
 
     def step():
-        losses = [(1 + -label * network(x)).relu() for x, label in zip(X, y, strict=True)]
-        loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in parameters)
+        loss = loss_of(parameters, network, X, y)
         for p in parameters:
             p.grad = 0.0
         loss.backward()
@@ -88,6 +148,13 @@ def run(engine, steps=15):
             p.data -= 0.01 * p.grad
         return loss.data
 
+    return step
+
+
+def run(engine, steps=15):
+    """Print the median seconds of a step and the losses, for the process that compares."""
+    step = step_of(engine)
+    gc.freeze()
     times, losses = [], []
     for _ in range(steps):
         start = time.perf_counter()
@@ -104,7 +171,7 @@ def main(rounds=3):
     times, losses = {}, {}
     for _ in range(rounds):
         for engine in ENGINES:
-            if engine.startswith("micrograd") and not find_spec("micrograd"):
+            if any(name in engine and not find_spec(name) for name in ("micrograd", "numba")):
                 continue
             command = [sys.executable, "-c", f"from benchmarks.scalars import run; run({engine!r})"]
             taken, values = ast.literal_eval(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -113,9 +180,14 @@ def main(rounds=3):
     for engine, values in losses.items():
         assert np.allclose(values, losses["tinygrad_mlp"], rtol=1e-9), (engine, values, losses["tinygrad_mlp"])
     medians = {engine: median(taken) for engine, taken in times.items()}
-    peer = medians.get("micrograd, collector off")
+    peer, unit = medians.get("micrograd, collector off"), medians["NumPy on the whole batch"]
     title = "micrograd's demo in scalar nodes, one step"
     return [
-        (title, engine, f"{taken * 1e3:.1f} ms", f"{taken / peer:.3f} × micrograd, collector off" if peer else "")
+        (
+            title,
+            engine,
+            f"{taken * 1e3:.3g} ms",
+            f"{taken / unit:.3g} × NumPy" + (f", {taken / peer:.2g} × micrograd, collector off" if peer else ""),
+        )
         for engine, taken in medians.items()
     ]

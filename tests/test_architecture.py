@@ -42,7 +42,7 @@ ORDER = {
 }  # fmt: skip
 CORE = {PACKAGE, "numpy", "graphviz", *sys.stdlib_module_names}
 # Of the engine a quarter is speed and safety: the sweep over floats, short paths of a call, NumPy's protocols, copies.
-FILE_CAP, FUNCTION_CAP, ENGINE_CAP = 400, 40, 2640
+FILE_CAP, FUNCTION_CAP, ENGINE_CAP = 400, 40, 2860
 ENGINE = {0, 1, 2, 3, 5, 6, 7}
 ENGINE_ROOMS = [name for name, floor in FLOORS.items() if floor in ENGINE][:8]
 

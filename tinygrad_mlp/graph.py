@@ -23,10 +23,11 @@ from tinygrad_mlp.errors import TinygradError, TracingError
 # ---------------------------------------------------------------------------------------------------------- recording
 
 NOTHING = 0  # under no_grad
-GRADIENTS = 1  # what a gradient needs: the default
-TRACING = 2  # this bit: a function is traced, and what no gradient needs is recorded too
+TRACING = 1  # this bit: a function is traced, and what no gradient needs is recorded too
+GRADIENTS = 2  # what a gradient needs: the default
 EVERYTHING = 3  # while a function is traced: comparisons and constants too
-SOURCES = 4  # added to one of the others: the user's line of every node
+SOURCES = -8  # added to one of the others: the user's line of every node. Negative, so that `mode() > 1` is the quick
+# test for gradients without lines, whether traced or not: an operator of Value makes its node at once then.
 
 SUSPENDS = 0x20 | 0x80 | 0x200  # inspect.CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
@@ -214,8 +215,8 @@ class Trace(recording):
         self.cells[key][2:] = writer, value
 
 
-def keep_generators(params: dict[str, Any]) -> None:
-    """Remember the states of the generators among the params of a random op, while a function is traced."""
+def keep_generators(params: dict[str, Any]) -> Any:
+    """Return None, after remembering the states of the generators among the params, while a function is traced."""
     trace = current_trace()
     for value in params.values() if trace is not None else ():
         if isinstance(value, np.random.Generator) and id(value) not in trace.states:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload, is_floating, namespace
-from tinygrad_mlp.backward import cotangents
+from tinygrad_mlp.backward import cotangents, derivative, expand
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError
 from tinygrad_mlp.graph import GRADIENTS, NODES, TRACING, Node, mode, recording, toposort, wrap
 from tinygrad_mlp.nest import Nest
@@ -269,6 +269,7 @@ def push(root: Node, seeds: dict[Node, Any], create_graph: bool = False) -> Any:
     """
     tangents = dict(seeds)
     with np.errstate(all="ignore"), recording(mode() | GRADIENTS):
+        expand([node for node in toposort(root, seeds) if node.op is derivative])
         for node in reversed(toposort(root, seeds)):
             if node in tangents or node.op is None:
                 continue

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import Guarded, as_payload, thaw
+from tinygrad_mlp.backward import expand
 from tinygrad_mlp.errors import DTypeError, TracingError
 from tinygrad_mlp.graph import NODES, Trace
 from tinygrad_mlp.nest import Nest
@@ -84,6 +85,7 @@ class Capture:
     def _read_graph(self) -> None:
         """Turn everything that the call gave or changed into terms."""
         trace = self.trace
+        expand(self._roots())
         self.draws = [self._term(node, None) for node in trace.draws]
         self.outputs = [self._output(x) for x in self.result.leaves]
         self.guards = [(self._term(condition, None), holds) for condition, holds in trace.assumed]
@@ -103,6 +105,14 @@ class Capture:
             for _reader, node, writer, value in trace.cells.values()
             if writer is not None
         ]
+
+    def _roots(self) -> list[Any]:
+        """Return the nodes that the call gave, asked for or wrote somewhere."""
+        trace = self.trace
+        given = [*self.result.leaves, *trace.draws, *trace.grads.values(), *(node for node, _ in trace.assumed)]
+        given += [value for _tick, _leaf, value in trace.writes]
+        given += [value for _r, _n, _w, value in trace.cells.values()]
+        return [x for x in given if type(x) in NODES]
 
     def _output(self, x: Any) -> Any:
         """Return the term of one result; what is no number, such as a text, comes back as it is."""

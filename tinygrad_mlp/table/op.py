@@ -181,9 +181,7 @@ class Op:
             values.append(x)
         found = len(constants) < len(values)
         xp = NUMPY if arrays and common else self._prepare(values, found)
-        saved = None
-        if self.random:
-            keep_generators(params)
+        saved = keep_generators(params) if self.random else None
         try:
             y = self.forward(xp, *values, **params) if xp.apply is None else xp.apply(self, values, params)
         except (ValueError, TypeError, IndexError, OverflowError) as error:

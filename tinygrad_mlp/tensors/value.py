@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
-from tinygrad_mlp.graph import GRADIENTS, NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, tick
+from tinygrad_mlp.graph import NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, tick
 from tinygrad_mlp.ops import add, affine, divide, exp, multiply, negative, power, relu, subtract, tanh
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
@@ -114,7 +114,7 @@ class Value(Operators):
     # -- operators: the common case makes the node at once; everything else is the op's own call
 
     def __add__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             kind = type(other)
             if kind is Value:
                 y = self._payload + other._payload
@@ -134,7 +134,7 @@ class Value(Operators):
         return add(self, other)
 
     def __mul__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             kind = type(other)
             if kind is Value:
                 y = self._payload * other._payload
@@ -154,17 +154,17 @@ class Value(Operators):
         return multiply(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+        if type(other) in NUMERIC and mode() > 1 and self.requires_grad:
             return _made(add, other + self._payload, other, self)
         return add(other, self)
 
     def __rmul__(self, other: Any) -> Any:
-        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+        if type(other) in NUMERIC and mode() > 1 and self.requires_grad:
             return _made(multiply, other * self._payload, other, self)
         return multiply(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             if type(other) is Value:
                 return _made(subtract, self._payload - other._payload, self, other)
             if type(other) in NUMERIC:
@@ -172,12 +172,12 @@ class Value(Operators):
         return subtract(self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+        if type(other) in NUMERIC and mode() > 1 and self.requires_grad:
             return _made(subtract, other - self._payload, other, self)
         return subtract(other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             if type(other) is Value:
                 return _made(divide, scalars.divide(self._payload, other._payload), self, other)
             if type(other) in NUMERIC:
@@ -185,36 +185,36 @@ class Value(Operators):
         return divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+        if type(other) in NUMERIC and mode() > 1 and self.requires_grad:
             return _made(divide, scalars.divide(other, self._payload), other, self)
         return divide(other, self)
 
     def __pow__(self, other: Any) -> Any:
-        if type(other) in NUMERIC and mode() == GRADIENTS and self.requires_grad:
+        if type(other) in NUMERIC and mode() > 1 and self.requires_grad:
             return _made(power, scalars.power(self._payload, other), self, other)
         return power(self, other)
 
     def __neg__(self) -> Any:
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             return _made(negative, -self._payload, self, None)
         return negative(self)
 
     def relu(self) -> Any:
         """Return ``max(self, 0)``."""
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             x = self._payload
             return _made(relu, x if x > 0 or x != x else 0.0, self, None)
         return relu(self)
 
     def tanh(self) -> Any:
         """Return the hyperbolic tangent."""
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             return _made(tanh, scalars.tanh(self._payload), self, None)
         return tanh(self)
 
     def exp(self) -> Any:
         """Return the exponential."""
-        if mode() == GRADIENTS and self.requires_grad:
+        if mode() > 1 and self.requires_grad:
             return _made(exp, scalars.exp(self._payload), self, None)
         return exp(self)
 
@@ -286,7 +286,7 @@ def neurons(rows: Sequence[tuple[tuple[Any, ...], Any]], values: tuple[Any, ...]
 
 def _sums(groups: list[tuple[Any, ...]], biases: list[Any], values: tuple[Any, ...]) -> list[float] | None:
     """Return what the neurons sum, if all is floats and every bias is recorded; else None, and the op sorts it out."""
-    if mode() != GRADIENTS:
+    if mode() <= 1:
         return None
     try:
         xs = [x._payload if type(x) is Value else x for x in values]
