@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from tinygrad_mlp.errors import TinygradError, TracingError
+from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.transforms import is_enclosed
@@ -13,6 +13,8 @@ from tinygrad_mlp.transforms import is_enclosed
 from .arguments import MISS
 from .capture import Capture
 from .replay import Replay
+from .scalars import ScalarReplay
+from .translation import Translation
 
 
 class Compiled:
@@ -31,7 +33,7 @@ class Compiled:
         self._backend = backend
         self._donate = donate
         self._switches = switches
-        self._replays: list[Replay] = []
+        self._replays: list[Any] = []
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,19 +51,34 @@ class Compiled:
         if is_enclosed():  # what encloses records the ops of the function
             return self._f(*args, **kwargs)
         capture = Capture(self._f, args, kwargs)
-        if self._switches.get("twice") and not capture.is_like(Capture(self._f, args, kwargs)):
-            raise TracingError(
-                "the function gives another program when it is recorded again: it draws random numbers of its own, "
-                "counts its calls, or depends on something else that changes"
-            )
-        replay = Replay(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+        if self._switches.get("twice"):
+            self._record_again(capture, args, kwargs)
+        replay = self._planned(capture)
         with self._lock:
             self._replays = [replay, *self._replays]
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
 
+    def _planned(self, capture: Capture) -> Any:
+        """Return what replays a recording."""
+        if capture.is_scalar():
+            try:
+                return ScalarReplay(capture)
+            except UnsupportedError:  # a row that is not for floats
+                pass
+        return Replay(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+
+    def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
+        """Raise if another recording of the same call gives another program."""
+        again = Capture(self._f, args, kwargs)
+        if not Translation(capture).is_like(Translation(again)):
+            raise TracingError(
+                "the function gives another program when it is recorded again: it draws random numbers of its own, "
+                "counts its calls, or depends on something else that changes"
+            )
+
     @property
-    def _latest(self) -> Replay:
+    def _latest(self) -> Any:
         if not self._replays:
             raise TinygradError(
                 f"{getattr(self, '__name__', 'the function')} was not called yet: a call records the program"
@@ -71,12 +88,12 @@ class Compiled:
     @property
     def source(self) -> str:
         """The rewritten program of the latest recording, as NumPy code."""
-        return self._latest.source
+        return str(self._latest.source)
 
     @property
     def kernel(self) -> str:
         """The code that runs."""
-        return self._latest.kernel
+        return str(self._latest.kernel)
 
     @property
     def plan(self) -> Any:

@@ -22,6 +22,7 @@ class Plan:
         constants: What is frozen: name, shape and dtype.
         live: The names of the captured leaves, which are read anew in every call.
         donated: The names of the inputs that are overwritten.
+        details: The plan of an engine for scalar graphs.
         backend: What runs: "numpy", "c", or an engine for scalar graphs.
     """
 
@@ -34,6 +35,7 @@ class Plan:
         self.constants: list[tuple[str, tuple[int, ...], Any]] = []
         self.live: list[str] = []
         self.donated: list[str] = []
+        self.details = ""
 
     def count(self, steps: Sequence[Any]) -> None:
         """Take in what the schedule gave."""
@@ -48,6 +50,8 @@ class Plan:
                 self.constants.append((names[term] if known else "C", term.shape, term.dtype))
 
     def __str__(self) -> str:
+        if self.details:
+            return f"backend     {self.backend}\nread live   {len(self.live)} leaves\n{self.details}".rstrip()
         fired = ", ".join(f"{title} {n}" for title, n in self.rules.most_common()) or "none"
         frozen = ", ".join(f"{name} {shape} {dtype}" for name, shape, dtype in self.constants) or "nothing"
         blocks = ", ".join(f"{n} operations on {length} rows" for n, length in self.blocks) or "none"

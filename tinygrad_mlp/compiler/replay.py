@@ -1,12 +1,12 @@
 """Replay: one recording as a function of the same arguments that computes by plain NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
-from tinygrad_mlp.rewrite.rules import EXACT
+from tinygrad_mlp.rewrite.rules import EXACT, STABLE
 
-from .capture import Capture
+from .capture import Capture, Fixed
 from .donation import donated
 from .kernel import Kernel
 from .layout import batch_last
@@ -15,9 +15,9 @@ from .products import products_summed
 from .runner import runner
 from .schedule import schedule
 from .source import write_source
+from .translation import Translation
 
 PASSES = (("products", products_summed), ("layout", batch_last))
-SWITCHES = frozenset(("rules", "blocks", *(title for title, _ in PASSES)))
 
 
 class Replay:
@@ -27,6 +27,8 @@ class Replay:
         source, kernel, plan: As of ``Compiled``.
         run: ``run(args, kwargs)`` gives the result, or ``MISS`` if the recording does not hold for the call.
     """
+
+    run: Callable[[Any, Any], Any]
 
     def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, bool]) -> None:
         """Rewrite, plan and write the program of a recording.
@@ -39,39 +41,42 @@ class Replay:
         """
         self.capture = capture
         self.plan = Plan()
-        self._lower(EXACT if switches.get("rules", True) else {})
-        self.source = write_source(title, capture, self.inputs, self.of, self.wanted)
+        rules = switches.get("rules", True)
+        self.translation = Translation(capture, STABLE if rules else {})
+        self._lower(EXACT if rules else {})
+        self.source = write_source(title, self)
         self._write(donate, switches)
 
-    def of(self, term: Any) -> Any:
-        """Return the lowered term of a recorded one."""
-        return None if term is None else self._known[id(term)]
+    def of(self, value: Any, leaf: Any = None) -> Term:
+        """Return the lowered term of a node or a raw value that is a result, in the dtype of the leaf that takes it."""
+        key = id(value), id(leaf)
+        return self._results[key if key in self._results else (id(value), 0)]
 
     # --------------------------------------------------------------------------------------------------------- terms
 
     def _lower(self, rules: Any) -> None:
         """Turn the recorded rows into operations of NumPy."""
-        capture, plan = self.capture, self.plan
-        given = [*capture.inputs, *(term for _reader, term, _leaf in capture.live)]
-        changed = [t for _, t, *_ in (*capture.writes, *capture.grads, *capture.cells) if t is not None]
-        outputs = [t for t in capture.outputs if type(t) is Term]
-        roots = [*capture.draws, *(t for t, _ in capture.guards), *outputs, *changed]
-        self._known = {}
-        program = Program(rules)
-        self._known = {id(t): program.input(t.shape, t.dtype, t.name) for t in given}
-        self.inputs = [self._known[id(t)] for t in given]
-        plain = Program()
+        capture, plan, translation = self.capture, self.plan, self.translation
+        rows = {(id(value), 0): translation.of(value) for value in capture.results()}
+        rows |= {(id(value), id(leaf)): translation.of(value, leaf) for leaf, value in capture.writes}
+        draws = [translation.of(node) for node in capture.draws]
+        guards = [translation.of(node) for node, _ in capture.guards]
+        roots = [*draws, *guards, *rows.values()]
+        given = [*translation.arguments, *(term for _reader, term, _leaf in translation.live)]
+        plain, self.program = Program(), Program(rules)
         lower(plain, roots, {id(t): plain.input(t.shape, t.dtype, t.name) for t in given})
-        lower(program, roots, self._known)
-        self.program = program
-        self.draws = [self.of(t) for t in capture.draws]
-        self.guards = [(self.of(t), holds) for t, holds in capture.guards]
-        self.results = list({id(t): t for t in (self.of(t) for t in (*outputs, *changed))}.values())
+        known = {id(t): self.program.input(t.shape, t.dtype, t.name) for t in given}
+        self.inputs = [known[id(t)] for t in given]
+        lower(self.program, roots, known)
+        self._results = {key: known[id(term)] for key, term in rows.items()}
+        self.draws = [known[id(t)] for t in draws]
+        self.guards = [(known[id(t)], holds) for t, (_, holds) in zip(guards, capture.guards, strict=True)]
+        self.results = list({id(t): t for t in self._results.values()}.values())
         self.wanted = [*self.draws, *(t for t, _ in self.guards), *self.results]
         plan.recorded = sum(t.op is not None for t in ordered(roots))
         plan.lowered = len(plain.made)
-        plan.rules = capture.program.fired + program.fired
-        plan.live = [term.name for _reader, term, leaf in capture.live if leaf is not None]
+        plan.rules = translation.program.fired + self.program.fired
+        plan.live = [term.name for _reader, term, leaf in translation.live if leaf is not None]
 
     # -------------------------------------------------------------------------------------------------------- kernel
 
@@ -98,20 +103,27 @@ class Replay:
         places = {id(t): i for i, t in enumerate(self.results)}
         given = {id(x): i for i, x in enumerate(self.inputs)}
         taken = {i: given[id(overwritten[id(t)])] for i, t in enumerate(results) if id(t) in overwritten}
-        self.run = runner(self.capture, kernel.maker(), lambda t: places[id(self.of(t))], taken)
+        live = [(reader, leaf) for reader, _term, leaf in self.translation.live]
+        self.run = runner(self.capture, live, kernel.maker(), lambda *value: places[id(self.of(*value))], taken)
 
     def _candidates(self, donate: Any, results: Sequence[Term]) -> list[tuple[Term, Term]]:
         """Return the results that may take the memory of an input, each with that input."""
-        capture = self.capture
+        capture, arguments = self.capture, self.capture.arguments
         places = {id(t): i for i, t in enumerate(self.results)}
-        found = []
-        leaves = {id(a.node): x for a, x in zip(capture.arguments.traced, self.inputs, strict=False)}
-        leaves |= {id(leaf): self.of(term) for _reader, term, leaf in capture.live if leaf is not None}
-        for leaf, term in capture.writes:
-            if donate is True or id(leaf) in {id(a.node) for a in capture.arguments.donated(donate)}:
-                found.append((results[places[id(self.of(term))]], leaves[id(leaf)]))
-        found += [(results[places[id(self.of(term))]], self.of(x)) for _writer, term, x in capture.cells]
-        given = [leaves[id(a.node)] for a in capture.arguments.donated(donate)]
-        outputs = [results[places[id(self.of(t))]] for t in capture.outputs if type(t) is Term]
+        n = len(arguments.traced)
+        inputs = {id(a.node): x for a, x in zip(arguments.traced, self.inputs[:n], strict=True)}
+        readers = [node for _reader, node in capture.readers]
+        for (_reader, _term, leaf), x, i in zip(self.translation.live, self.inputs[n:], range(10**9), strict=False):
+            inputs[id(leaf if leaf is not None else readers[i])] = x
+        mine = arguments.donated(donate)
+        own = {id(a.node) for a in mine}
+
+        def result(*value: Any) -> Term:
+            return results[places[id(self.of(*value))]]
+
+        found = [(result(v, leaf), inputs[id(leaf)]) for leaf, v in capture.writes if donate is True or id(leaf) in own]
+        found += [(result(v), inputs[id(node)]) for _writer, v, node in capture.cells]
+        outputs = [result(v) for v in capture.outputs if type(v) is not Fixed]
+        given = [inputs[id(a.node)] for a in mine]
         found += [(t, x) for t in outputs for x in given if any(y is x for y in t.inputs)]
         return found + [(t, x) for t in outputs for x in given]

@@ -1,34 +1,39 @@
 """The runner: the function that checks a call, runs the kernel, and gives the result in the user's nest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import TracingError, UnsupportedError
 from tinygrad_mlp.graph import tick
-from tinygrad_mlp.rewrite import Term
 
-from .capture import Capture
+from .capture import Capture, Fixed
 
 
 def runner(
-    capture: Capture, make: Callable[[], Any], place: Callable[[Term], int], taken: dict[int, int]
+    capture: Capture,
+    live: Sequence[tuple[Any, Any]],
+    make: Callable[[], Any],
+    place: Callable[..., int],
+    taken: dict[int, int],
 ) -> Callable[[Any, Any], Any]:
     """Return ``run(args, kwargs)``, which gives the result of a call, or ``MISS`` if the recording is of another kind.
 
     Args:
         capture: The recording.
+        live: What the kernel takes beside the arguments: readers, or None with a leaf.
         make: Makes a kernel, with buffers of its own: a call takes one that is free, so that threads never share one.
-        place: Where the kernel's results have that of a term.
+        place: Where among the kernel's results that of a node, or of a raw value, is.
         taken: For results in place, by their place, the input that they overwrite.
     """
-    return _Runner(capture, make, place, taken).function
+    return _Runner(capture, live, make, place, taken).function
 
 
 class _Runner:
-    def __init__(self, capture: Capture, make: Any, place: Any, taken: dict[int, int]) -> None:
+    def __init__(self, capture: Capture, live: Any, make: Any, place: Any, taken: dict[int, int]) -> None:
         self.capture = capture
+        self.live = live
         self.place = place
         self.taken = taken
         self.scope: dict[str, Any] = {**capture.arguments.constants, "tick": tick, "free": [make()], "make": make}
@@ -60,8 +65,8 @@ class _Runner:
             self.lines.append(f"if {self._named('module', module)}._training is not {training}: return MISS")
         for condition in trace.conditions:
             self.lines.append(f"if not {self._named('holds', condition)}(): return MISS")
-        given = [f"x{i}" for i in range(len(self.capture.inputs))]
-        for reader, _term, leaf in self.capture.live:
+        given = [f"x{i}" for i in range(len(self.capture.arguments.traced))]
+        for reader, leaf in self.live:
             if leaf is None:
                 given.append(f"{self._named('read', reader)}()")
                 continue
@@ -88,18 +93,18 @@ class _Runner:
         overwritten = {place: self._leaf_of(i) for place, i in self.taken.items()}
         for name in filter(None, overwritten.values()):
             self.lines.append(f"{name}.tick = tick()")
-        for leaf, term in capture.writes:
-            if overwritten.get(self.place(term)) != self.leaves[id(leaf)]:
-                name = self.leaves[id(leaf)]
-                self.lines.append(f"{name}._payload = {self._own(term, leaf)}; {name}.tick = tick()")
+        for leaf, value in capture.writes:
+            name = self.leaves.get(id(leaf)) or self._named("leaf", leaf)
+            if overwritten.get(self.place(value, leaf)) != name:
+                self.lines.append(f"{name}._payload = {self._own(value, leaf)}; {name}.tick = tick()")
         for leaf, slope in capture.grads:
-            if id(leaf) in self.leaves:
-                value = "None" if slope is None else self._own(slope, leaf)
-                self.lines.append(f"{self.leaves[id(leaf)]}._grad = {value}")
-        for writer, term, _input in capture.cells:
-            if self.place(term) in self.taken and self._leaf_of(self.taken[self.place(term)]) is None:
+            name = self.leaves.get(id(leaf)) or self._named("leaf", leaf)
+            self.lines.append(f"{name}._grad = {'None' if slope is None else self._own(slope, leaf)}")
+        for writer, value, _node in capture.cells:
+            place = self.place(value)
+            if place in self.taken and self._leaf_of(self.taken[place]) is None:
                 continue  # the array that was read was overwritten
-            self.lines.append(f"{self._named('write', writer)}({self._result(term)})")
+            self.lines.append(f"{self._named('write', writer)}({self._result(value)})")
         for module, training in capture.trace.modes:
             self.lines.append(f"{self._named('module', module)}._training = {training}")
         for action in capture.trace.after:
@@ -107,23 +112,21 @@ class _Runner:
 
     def _leaf_of(self, i: int) -> str | None:
         """Return the name of the leaf that input ``i`` belongs to; None for an array."""
-        n = len(self.capture.inputs)
-        node = self.capture.arguments.traced[i].node if i < n else self.capture.live[i - n][2]
+        traced = self.capture.arguments.traced
+        node = traced[i].node if i < len(traced) else self.live[i - len(traced)][1]
         return self.leaves.get(id(node))
 
-    def _own(self, term: Any, leaf: Any) -> str:
+    def _own(self, value: Any, leaf: Any) -> str:
         """Return the code of a result that a leaf keeps: no other leaf, and no result, shares its memory."""
-        text = self._result(term)
+        text = self._result(value, leaf)
         if type(leaf._payload) is float:
             return text
-        capture = self.capture
-        users = [t for _, t, *_ in (*capture.writes, *capture.grads, *capture.cells) if t is not None]
-        users += [t for t in capture.outputs if type(t) is Term]
-        shared = sum(self.place(t) == self.place(term) for t in users) > 1
+        place = self.place(value, leaf)
+        shared = sum(self.place(x) == place for x in self.capture.results()) > 1
         return f"{self._named('copy', np.array)}({text})" if shared else text
 
-    def _result(self, term: Term) -> str:
-        return f"r[{self.place(term)}]"
+    def _result(self, value: Any, leaf: Any = None) -> str:
+        return f"r[{self.place(value, leaf)}]"
 
     def _returned(self) -> str:
         """Return the code of the result's nest."""
@@ -143,10 +146,10 @@ class _Runner:
                 parts = "(" + "".join(f"{write(x)}, " for x in nest) + ")"
                 make = getattr(type(nest), "_make", None)
                 return parts if make is None else f"{self._named('nest', make)}({parts})"
-            term = next(found)
-            if type(term) is not Term:
-                return self._named("fixed", term.value)
-            return overwritten.get(self.place(term)) or self._result(term)
+            value = next(found)
+            if type(value) is Fixed:
+                return self._named("fixed", value.value)
+            return overwritten.get(self.place(value)) or self._result(value)
 
         return write(self.capture.returned)
 

@@ -10,6 +10,7 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.rewrite import Term, ordered, uses
 
+from .capture import Fixed
 from .runtime import ROUTINES
 from .writing import expression, is_literal, is_plain, literal, rng_name
 
@@ -54,7 +55,7 @@ class Names:
         return name
 
 
-def write_source(title: str, capture: Any, inputs: Sequence[Term], of: Any, wanted: Sequence[Term]) -> str:
+def write_source(title: str, replay: Any) -> str:
     """Return the text of a function that computes what was recorded.
 
     It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads and
@@ -62,12 +63,9 @@ def write_source(title: str, capture: Any, inputs: Sequence[Term], of: Any, want
 
     Args:
         title: Its name.
-        capture: The recording.
-        inputs: The lowered terms of the arguments and of what is read live.
-        of: Gives the lowered term of a recorded one.
-        wanted: The lowered terms that are computed.
+        replay: The recording, and its lowered terms.
     """
-    return _Source(capture, inputs, of).written(title, wanted)
+    return _Source(replay.capture, replay.inputs, replay.of).written(title, replay.wanted)
 
 
 class _Source:
@@ -86,8 +84,7 @@ class _Source:
         given = [*zip(arguments.titles, arguments.args, strict=True), *arguments.kwargs.items()]
         for name, nest in given:
             self.parameters.append(self._take(name, nest, places))
-        live = zip(capture.live, inputs[len(arguments.traced) :], strict=True)
-        self.extra = [self.names.give(term, term.name or "leaf") for _, term in live]
+        self.extra = [self.names.give(x, x.name or "leaf") for x in inputs[len(arguments.traced) :]]
 
     def _take(self, name: str, nest: Any, places: dict[int, Term]) -> str:
         """Return the name of a parameter, and write the line that takes its nest apart."""
@@ -164,11 +161,11 @@ class _Source:
             if isinstance(nest, tuple):
                 parts = [write(x) for x in nest]
                 return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-            term = next(found)
-            return self._operand(self.of(term)) if type(term) is Term else repr(term.value)
+            value = next(found)
+            return repr(value.value) if type(value) is Fixed else self._operand(self.of(value))
 
         result = write(self.capture.returned)
-        changed = [(leaf.name or "leaf", self._operand(self.of(t))) for leaf, t in self.capture.writes]
+        changed = [(leaf.name or "leaf", self._operand(self.of(value, leaf))) for leaf, value in self.capture.writes]
         if not changed:
             return result
         return f"{result}, {{{', '.join(f'{name!r}: {text}' for name, text in changed)}}}"
