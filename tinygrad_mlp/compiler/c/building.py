@@ -30,7 +30,7 @@ void probe(const double *x, double *y, float *z) {
     for (int i = 0; i < 64; i++) { y[i] = exp(x[i]) + tanh(x[i]) + erfc(x[i]); z[i] = expf((float)x[i]); }
 }
 """
-_loaded: dict[str, Any] = {}
+_loaded: dict[tuple[str, bool], Any] = {}
 _lock = threading.Lock()
 
 
@@ -70,8 +70,8 @@ class Compiler:
         with _lock:
             if (name, release) not in _loaded:
                 path = self._file(name, text, libraries)
-                _loaded[name, release] = (ctypes.CDLL if release else ctypes.PyDLL)(str(path))  # type: ignore[index]
-            return _loaded[name, release]  # type: ignore[index]
+                _loaded[name, release] = (ctypes.CDLL if release else ctypes.PyDLL)(str(path))
+            return _loaded[name, release]
 
     def _file(self, name: str, text: str, libraries: tuple[str, ...]) -> Path:
         """Return the shared object of a text, built if the cache has none, or a broken one."""
