@@ -156,13 +156,12 @@ class Loops:
             return x.reshape(shape) if term.op is ops.reshape else np.broadcast_to(x, shape)
         return apply_view(term, x)
 
-    def _chain(self, term: Term, names: Sequence[str], given: str) -> str:
+    def _chain(self, op: Any, names: Sequence[str], given: str, kind: str) -> str:
         """Return the name of names combined by a reduction."""
-        kind = str(c_type(term))
         names = [cast(n, given, kind) for n in names]
         while len(names) > 1:  # in pairs, which is accurate, and lets the machine do several at once
             pairs = [names[i : i + 2] for i in range(0, len(names), 2)]
-            names = [p[0] if len(p) == 1 else self._assign(kind, combine(term.op, p[0], p[1], kind)) for p in pairs]
+            names = [p[0] if len(p) == 1 else self._assign(kind, combine(op, p[0], p[1], kind)) for p in pairs]
         return names[0]
 
     def _reduced(self, term: Term, x: Any, dims: Dims) -> Any:
@@ -174,7 +173,7 @@ class Loops:
         flat = moved.reshape(-1, *rest)
         y = np.empty(rest, object)
         for lane in np.ndindex(*rest):
-            y[lane] = self._chain(term, list(flat[(slice(None), *lane)]), str(c_type(source)))
+            y[lane] = self._chain(term.op, list(flat[(slice(None), *lane)]), str(c_type(source)), str(c_type(term)))
         if keep:
             y = y.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
         loops = {dims[i] for i in axes if dims[i] != LANE}
@@ -190,7 +189,7 @@ class Loops:
             f"{m} * {n}" if term.op is DOT else f"({m} == 0 ? 0 : {m} * {n})" for m, n in zip(a, b, strict=True)
         ]
         names = [self._assign(kind, text) for text in terms]
-        y = np.array(self._chain(term, names, kind), object).reshape(())
+        y = np.array(self._chain(ops.sum, names, kind, kind), object).reshape(())
         if self.space.lengths:
             self._accumulate(term, y, set(range(len(self.space.lengths))))
         else:
