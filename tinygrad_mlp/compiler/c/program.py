@@ -138,7 +138,7 @@ class CKernel:
 
     def is_wanted(self, term: Term) -> bool:
         """Return whether Python needs a result of C."""
-        return id(term) in self._roots or id(term) in self._guards
+        return id(term) in self._bases or id(term) in self._guards
 
     def memory(self, term: Term) -> str:
         """Return the Python name of a new array, or of a buffer, that takes a result of C."""
