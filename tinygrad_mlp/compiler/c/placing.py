@@ -60,7 +60,7 @@ class Space:
                 continue
             free = [i for i, d in enumerate(dims) if d is None and shape[i] == length]
             usual = [i for i in free if self._usual(i - len(shape)) == axis]
-            if not free:
+            if not free or (not usual and len(self.lengths) > 1):  # else one would be read across its rows
                 return None
             dims[(usual or free)[0]] = axis
         found = tuple(LANE if d is None else d for d in dims)
