@@ -6,164 +6,112 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.compiler.buffers import Arena
-from tinygrad_mlp.compiler.runtime import ROUTINES
-from tinygrad_mlp.compiler.source import TAKEN, Names
-from tinygrad_mlp.compiler.writing import UFUNCS, WRITERS, dtype_text, expression, literal
+from tinygrad_mlp.compiler.code import Code
+from tinygrad_mlp.compiler.writing import dtype_text
 from tinygrad_mlp.rewrite import Term
-from tinygrad_mlp.rewrite.terms import evaluate
 
 from .layout import is_view
 
 
-class Driver:
+class Driver(Code):
     """The text of the function that runs a program.
 
     Attributes:
-        once: Lines that run when a kernel is made.
-        body: Lines that run with every call.
-        constants: What the text refers to, by name.
-        arena: The memory for what is kept between segments.
+        numbers: By ``id``, terms of numbers that lie in an array without axes.
+        arguments: What the inputs are called.
     """
 
-    def __init__(self, inputs: Sequence[Term]) -> None:
+    def __init__(self, inputs: Sequence[Term], roots: Sequence[Term]) -> None:
         """Begin with the inputs."""
-        self.names = Names({*TAKEN, "make", "kernel", "arena", "empty", "again", "array", "asarray", "dot"})
-        self.constants: dict[str, Any] = {}
-        self.once: list[str] = []
-        self.body: list[str] = []
-        self.arena = Arena()
-        self.static: set[int] = set()  # terms whose arrays are made with the kernel
-        self.numbers: set[int] = set()  # terms of numbers that lie in an array without axes
-        for term in inputs:
-            self.names.give(term, term.name or "x")
-        self.arguments = [self.names[t] for t in inputs]
-
-    # ---------------------------------------------------------------------------------------------------------- names
-
-    def name(self, term: Term) -> str:
-        """Return a name for the result of a term."""
-        return self.names[term] if term in self.names else self.names.give(term, term.name or "t")
+        super().__init__([], roots, {})
+        for name in ("again", "given"):
+            self.names.fresh(name)
+        self.numbers: set[int] = set()
+        self.arguments = [self.names.give(term, term.name or "x") for term in inputs]
 
     def text(self, x: Any) -> str:
         """Return the code of an operand; a view of something known is made where it is first used."""
-        if x is None:
-            return "None"
-        if x.op is None and x not in self.names and x.is_number:
-            return literal(x.value)
-        if x.is_constant:
-            return self.constant(x)
-        if x not in self.names:
-            if not is_view(x):
-                raise AssertionError(f"{x} is used before it is computed")
-            source = self.text(x.inputs[0])
-            line = f"{self.name(x)} = {expression(x, lambda _: source)}"
-            (self.once if id(x.inputs[0]) in self.static else self.body).append(line)
-            if id(x.inputs[0]) in self.static:
-                self.static.add(id(x))
-        return f"{self.names[x]}.item()" if id(x) in self.numbers else self.names[x]
-
-    def constant(self, x: Term) -> str:
-        """Return the name of a constant, which is contiguous."""
-        if x not in self.names:
-            name = self.names.give(x, x.name or "C")
-            self.constants[name] = np.require(x.value, requirements="CA")
+        if x is not None and x.is_constant and not x.is_number and x not in self.names:
+            self.constants[self.name(x)] = np.require(x.value, requirements="CA")
             self.static.add(id(x))
-        return self.names[x]
+        if x is not None and x not in self.names and is_view(x):
+            source = x.inputs[0]
+            self.text(source)
+            line = f"{self.name(x)} = {self.view(x)}"
+            (self.once if id(source) in self.static else self.body).append(line)
+            if id(source) in self.static:
+                self.static.add(id(x))
+        name = super().text(x)
+        return f"{name}.item()" if x is not None and id(x) in self.numbers else name
 
     # --------------------------------------------------------------------------------------------------------- memory
 
-    def fresh(self, term: Term) -> str:
+    def new(self, term: Term) -> str:
         """Return the name of a new array for a term, made with every call."""
         name = self.name(term)
-        self.body.append(f"{name} = empty({term.shape}, {_dtype(term)})")
         if term.is_number:
             self.numbers.add(id(term))
+            self.body.append(f"{name} = {self.call('np.empty')}((), {self.call(dtype_text(term.dtype))})")
+        else:
+            self.body.append(f"{name} = {self.fresh(term)}")
         return name
 
     def lend(self, term: Term) -> str:
         """Return the name of memory that a term has until it is released."""
         name = self.name(term)
         if term.is_number:
-            self.once.append(f"{name} = empty((), {_dtype(term)})")
+            self.once.append(f"{name} = np.empty((), {dtype_text(term.dtype)})")
             self.numbers.add(id(term))
         else:
             self.once.append(f"{name} = {self.arena.take(term)}")
         self.static.add(id(term))
         return name
 
-    # --------------------------------------------------------------------------------------------------------- NumPy
+    # ---------------------------------------------------------------------------------------------------------- lines
 
-    def compute(self, term: Term, is_root: bool) -> None:
+    def compute(self, term: Term) -> None:
         """Write a term that NumPy computes."""
-        a_float = not term.is_number and term.dtype.char in "fd" and term.shape and term.size
-        if term.op is ops.matmul and a_float and all(x.ndim in (1, 2) and x.dtype == term.dtype for x in term.inputs):
+        if _is_product(term):
             xs = [self.text(x) for x in term.inputs]
-            out = self.fresh(term) if is_root else self.lend(term)
-            self.body.append(f"dot({xs[0]}, {xs[1]}, {out})")
+            out = self.new(term) if id(term) in self.roots else self.lend(term)
+            self.body.append(f"{self.call('np.dot')}({xs[0]}, {xs[1]}, {out})")
             return
-        text = self._expression(term)
-        if not term.is_number and not term.shape:
-            text = f"asarray({text})"
+        text = self.inline(term)
+        if not term.is_number and not term.shape:  # NumPy has scalars there, which C does not know
+            text = f"{self.call('np.asarray')}({text})"
         self.body.append(f"{self.name(term)} = {text}")
 
-    def _expression(self, term: Term) -> str:
-        if term.op.random and not isinstance(term.params["rng"], int):
-            self.constants[f"rng{id(term.params['rng'])}"] = term.params["rng"]
-        if term.op.name in ROUTINES or _has_text(term):
-            return expression(term, self.text)
-        name = self.names.fresh(term.op.name)
-        op, params, number = term.op, term.params, term.is_number
-        self.constants[name] = lambda *xs: _evaluated(op, xs, params, number)
-        return f"{name}({', '.join(map(self.text, term.inputs))})"
-
-    # ---------------------------------------------------------------------------------------------------------- whole
-
-    def written(self, calls: Sequence[str], results: str) -> str:
-        """Return the text: a function ``make`` of constants and segments that returns the kernel."""
-        lines = ["import math", "", "import numpy as np", "", ""]
-        lines.append(f"def make({', '.join([*calls, *self.constants])}):")
-        if self.arena.nbytes:
-            lines.append(f"    arena = aligned({self.arena.nbytes})")
-        lines += ["    array, asarray, dot, empty = np.array, np.asarray, np.dot, np.empty"]
-        lines += [f"    {line}" for line in self.once]
-        lines += ["", f"    def kernel({', '.join(self.arguments)}):"]
-        lines += [f"        {line}" for line in self.body]
-        lines += [f"        return {results}", "", "    return kernel"]
-        return "\n".join(lines) + "\n"
+    def call_segment(self, name: str, given: Sequence[str], written: Sequence[int]) -> None:
+        """Write the call of a segment; it refuses arrays that are not contiguous."""
+        places = f", {tuple(written)}" if written else ""
+        self.body.append(f"given = ({''.join(f'{text}, ' for text in given)})")
+        self.body.append(f"if {name}(given): again({name}, given{places})")
 
 
-def _dtype(term: Term) -> str:
-    return dtype_text(np.dtype(term.dtype))
-
-
-def _has_text(term: Term) -> bool:
-    """Return whether NumPy, or a routine, does what a term does."""
-    if term.is_number:
-        return term.op in UFUNCS or term.op in (ops.where, ops.negative)
-    return term.op in UFUNCS or term.op in WRITERS or term.op is ops.power
-
-
-def _evaluated(op: Any, xs: Any, params: dict[str, Any], number: bool) -> Any:
-    """Return what a row gives on numbers and arrays."""
-    y = evaluate(op, xs, params)
-    return float(y) if number and type(y) is not bool else y
+def _is_product(term: Term) -> bool:
+    """Return whether a term is a product of matrices that BLAS computes into memory that is given."""
+    if term.op is not ops.matmul or not term.shape or not term.size or term.dtype.char not in "fd":
+        return False
+    return all(x.ndim in (1, 2) and x.dtype == term.dtype for x in term.inputs)
 
 
 def again(call: Callable[[Any], int], given: tuple[Any, ...], written: Sequence[int] = ()) -> None:
-    """Call a segment once more, with copies of arrays that are not laid out in memory as it needs them.
+    """Call a segment once more, with copies of the arrays that are not laid out in memory as it needs them.
 
     Args:
         call: The segment.
         given: What it was called with.
         written: The places of arrays that it overwrites.
     """
-    copies = [
-        (np.array(x, order="C") if i in written or written else np.require(x, requirements="CA"))
-        if isinstance(x, np.ndarray) else x
-        for i, x in enumerate(given)
-    ]  # fmt: skip
+    own = [given[i] for i in written]
+    copies = list(given)
+    for i, x in enumerate(given):
+        if type(x) is np.ndarray:
+            shared = i not in written and any(np.may_share_memory(x, y) for y in own)
+            if shared or not (x.flags.c_contiguous and x.flags.aligned):
+                copies[i] = np.array(x, order="C")
     if call(tuple(copies)):
         raise AssertionError("a segment refuses arrays that are contiguous")
     for i in written:
-        given[i][...] = copies[i]
+        if copies[i] is not given[i]:
+            given[i][...] = copies[i]

@@ -35,6 +35,7 @@ class Function:
 
     Attributes:
         given: What the segment is called with, in Python.
+        written: The places in it of arrays that are overwritten.
     """
 
     def __init__(self, kernel: Owner, name: str) -> None:
@@ -48,7 +49,7 @@ class Function:
         self._lines: list[str] = []
         self._sizes: dict[int, int] = {}
         self._checked: list[int] = []  # places of arrays that Python gives
-        self._written: list[int] = []  # and of those of them that are overwritten
+        self.written: list[int] = []
         self._stack = 0
         self._elsewhere: set[int] = set()
 
@@ -95,7 +96,7 @@ class Function:
             kernel.in_place.add(id(term))
             kernel.out.names.alias(term, kernel.out.text(taken))
             name = self._pointer(taken)
-            self._written.append(int(name[1:]))
+            self.written.append(int(name[1:]))
             return name
         text = kernel.memory(term) if here else kernel.out.text(term)
         if id(term) in kernel.out.numbers:
@@ -125,17 +126,11 @@ class Function:
             tests = " & ".join(f"ARRAY({i})->flags" for i in self._checked)
             lines.append(f"if (({tests} & PLAIN) != PLAIN) return 1;")
         sizes = self._sizes
-        for i in self._written:
+        for i in self.written:
             for j in self._checked:
-                if j != i and (j not in self._written or i < j):
+                if j not in self.written:
                     lines.append(f"if (OVERLAP(ARRAY({i}), {sizes[i]}, ARRAY({j}), {sizes[j]})) return 2;")
         return "\n".join([*lines, *self._head, *self._lines, "return 0;", "}"]) + "\n"
-
-    def call(self) -> list[str]:
-        """Return the lines of Python that call the segment."""
-        given = f"({''.join(f'{text}, ' for text in self.given)})"
-        written = f", {tuple(self._written)}" if self._written else ""
-        return [f"given = {given}", f"if {self.name}(given): again({self.name}, given{written})"]
 
 
 def _read_elsewhere(group: Group) -> set[int]:

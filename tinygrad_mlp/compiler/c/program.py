@@ -1,10 +1,10 @@
 """A program in C: segments built into one library, and Python that calls them."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_mlp.compiler.runtime import ROUTINES, aligned
+from tinygrad_mlp.compiler.runtime import UNHELD
 from tinygrad_mlp.rewrite import Term
 
 from .building import Compiler
@@ -31,7 +31,9 @@ class CKernel:
     Attributes:
         text: The C text.
         driver: The Python text: a function ``make(…)`` that returns the kernel with buffers of its own.
-        constants: Arrays and generators that it refers to, by name.
+        constants: Arrays, generators and segments that it refers to, by name.
+        names: What every term is called there.
+        is_quiet: Whether C does all, so that NumPy has nothing to warn of.
         nbytes: The bytes of the buffers.
     """
 
@@ -52,9 +54,9 @@ class CKernel:
         self._bases = {id(layout(t).base) for t in roots}
         self.donated = donated or {}
         self.in_place: set[int] = set()
-        self.out = Driver(inputs)
+        self.out = Driver(inputs, roots)
         self.texts: list[str] = []
-        self._releases: list[bool] = []
+        self._segments: list[tuple[str, bool]] = []  # names, and whether a call lets other threads of Python run
         for term, holds in guards:
             if term.op is None:
                 self.out.body.append(f"if bool({self.out.text(term)}) is not {holds}: return None")
@@ -63,27 +65,25 @@ class CKernel:
             if isinstance(step, Segment):
                 self._segment(step)
             else:
-                self.out.compute(step, id(step) in self._roots)
+                self.out.compute(step)
                 self._check([step])
                 self._release()
-        results = self._results(roots)
-        calls = [f"segment{i}" for i in range(len(self.texts))]
-        self.driver = self.out.written(calls, results)
-        self.constants = self.out.constants
-        self.nbytes = self.out.arena.nbytes
+        self.out.body.append(f"return {self._results(roots)}")
+        self.names, self.constants, self.nbytes = self.out.names, self.out.constants, self.out.arena.nbytes
         self.text = "\n".join([prelude(compiler.vector), *self.texts])
-        self._calls = self._built(compiler, calls)
-        namespace: dict[str, Any] = {**ROUTINES, "aligned": aligned, "again": again}
+        self.constants.update(self._built(compiler))
+        self.driver = self.out.written(", ".join(self.out.arguments))
+        self.is_quiet = not any(isinstance(step, Term) for step in self.plan.steps)
+
+    def maker(self) -> Callable[[], Any]:
+        """Return the function that makes the kernel, with buffers of its own each time."""
+        namespace: dict[str, Any] = {"UNHELD": UNHELD, "again": again}
         exec(compile(self.driver, "<kernel>", "exec"), namespace)
-        self._make = namespace["make"]
+        return lambda: namespace["make"](**self.constants)
 
-    def make(self) -> Any:
-        """Return the kernel with buffers of its own: a function of the inputs that returns the results."""
-        return self._make(**self._calls, **self.constants)
-
-    def _built(self, compiler: Compiler, calls: Sequence[str]) -> dict[str, Any]:
+    def _built(self, compiler: Compiler) -> dict[str, Any]:
         found = {}
-        for name, releases in zip(calls, self._releases, strict=True):
+        for name, releases in self._segments:
             call = compiler.load(self.text, release=releases)[name]
             call.argtypes, call.restype = [ctypes.py_object], ctypes.c_int
             found[name] = call
@@ -103,13 +103,13 @@ class CKernel:
 
     def _segment(self, segment: Segment) -> None:
         """Write a segment, and its call."""
-        function = Function(self, f"segment{len(self.texts)}")
+        function = Function(self, self.out.names.fresh(f"segment{len(self.texts)}"))
+        self._segments.append((function.name, segment.work > LONG))
         for group in segment.groups:
             function.add(group, f"v{self.place}")
             self._release()
         self.texts.append(function.text())
-        self._releases.append(segment.work > LONG)
-        self.out.body += function.call()
+        self.out.call_segment(function.name, function.given, function.written)
         for group in segment.groups:
             self._check(group.terms)
 
@@ -124,7 +124,7 @@ class CKernel:
                 text = name
             elif not term.is_number and id(term) not in self.in_place and not self._is_own(term):
                 name = self.out.names.fresh("result")
-                self.out.body.append(f"{name} = array({text})")
+                self.out.body.append(f"{name} = {self.out.call('np.array')}({text})")
                 text = name
             texts.append(text)
         self.out.body += late
@@ -142,7 +142,7 @@ class CKernel:
 
     def memory(self, term: Term) -> str:
         """Return the Python name of a new array, or of a buffer, that takes a result of C."""
-        return self.out.fresh(term) if id(term) in self._roots else self.out.lend(term)
+        return self.out.new(term) if id(term) in self._roots else self.out.lend(term)
 
     def overwrites(self, term: Term) -> Term | None:
         """Return the donated input that a result may go into at once: nobody reads that later."""
