@@ -1,11 +1,12 @@
 """What ``tg.compile`` returns: a function that is recorded once for each kind of call, and then replayed."""
 
 import threading
+import warnings
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
+from tinygrad_mlp.errors import MissingDependencyError, TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.transforms import is_enclosed
@@ -30,7 +31,7 @@ class Compiled:
         """Take the function and how to compile it; ``compile`` checks both."""
         update_wrapper(self, f)
         self._f = f
-        self._backend = backend
+        self._compiler = _c_compiler() if backend == "c" else None
         self._donate = donate
         self._switches = switches
         self._replays: list[Any] = []
@@ -66,7 +67,8 @@ class Compiled:
                 return ScalarReplay(capture)
             except UnsupportedError:  # a row that is not for floats
                 pass
-        return Replay(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+        title = getattr(self._f, "__name__", "program")
+        return Replay(capture, title, self._donate, self._switches, self._compiler)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""
@@ -102,6 +104,17 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._f, '__name__', self._f)!s}, recorded {len(self._replays)} times>"
+
+
+def _c_compiler() -> Any:
+    """Return the C compiler of the machine; None, with a warning, if it has none that can be used."""
+    from .c import compiler
+
+    try:
+        return compiler()
+    except MissingDependencyError as error:
+        warnings.warn(f"{error}; NumPy is used instead", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def plain(result: Any) -> Any:

@@ -30,7 +30,9 @@ class Replay:
 
     run: Callable[[Any, Any], Any]
 
-    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, bool]) -> None:
+    def __init__(
+        self, capture: Capture, title: str, donate: Any, switches: dict[str, bool], compiler: Any = None
+    ) -> None:
         """Rewrite, plan and write the program of a recording.
 
         Args:
@@ -38,9 +40,11 @@ class Replay:
             title: The name of the function.
             donate: What may be overwritten, as ``compile`` takes it.
             switches: Steps of the compiler that are on or off.
+            compiler: What builds C; None for NumPy.
         """
         self.capture = capture
-        self.plan = Plan()
+        self._compiler = compiler
+        self.plan = Plan("numpy" if compiler is None else "c")
         rules = switches.get("rules", True)
         self.translation = Translation(capture, STABLE if rules else {})
         self._lower(EXACT if rules else {})
@@ -84,15 +88,22 @@ class Replay:
         """Plan and write the kernel, and the function around it."""
         wanted: list[Any] = list(self.wanted)
         for title, change in PASSES:
-            if switches.get(title, True):
+            if switches.get(title, True) and self._compiler is None:
                 wanted = change(self.program, wanted)
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
         overwritten = donated(wanted, self._candidates(donate, results))
-        last = [t for t in results if id(t) in overwritten]
-        steps = schedule(wanted, last, fuse=switches.get("blocks", True))
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
-        kernel = Kernel(self.inputs, steps, results, holds, overwritten)
+        kernel: Any
+        if self._compiler is not None:
+            from .c import CKernel  # only where it is asked for
+
+            kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self._compiler)
+            steps = kernel.steps
+        else:
+            last = [t for t in results if id(t) in overwritten]
+            steps = schedule(wanted, last, fuse=switches.get("blocks", True))
+            kernel = Kernel(self.inputs, steps, results, holds, overwritten)
         self.kernel = kernel.text
         self.constants = kernel.constants
         plan = self.plan
@@ -104,7 +115,11 @@ class Replay:
         given = {id(x): i for i, x in enumerate(self.inputs)}
         taken = {i: given[id(overwritten[id(t)])] for i, t in enumerate(results) if id(t) in overwritten}
         live = [(reader, leaf) for reader, _term, leaf in self.translation.live]
-        self.run = runner(self.capture, live, kernel.maker(), lambda *value: places[id(self.of(*value))], taken)
+
+        def place(*value: Any) -> int:
+            return places[id(self.of(*value))]
+
+        self.run = runner(self.capture, live, kernel.maker(), place, taken, kernel.is_quiet)
 
     def _candidates(self, donate: Any, results: Sequence[Term]) -> list[tuple[Term, Term]]:
         """Return the results that may take the memory of an input, each with that input."""

@@ -32,6 +32,11 @@ class Group:
         self.ends: set[int] = set()
         self.statements = 0
 
+    @property
+    def length(self) -> int:
+        """The number of rounds of the innermost loop."""
+        return self.space.lengths[-1] if self.space.lengths else 1
+
     def join(self, term: Term) -> bool:
         """Take in a term if it fits."""
         placed = place(self.space, term)

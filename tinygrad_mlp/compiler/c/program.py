@@ -29,8 +29,9 @@ class CKernel:
         compiler: What builds the C text.
 
     Attributes:
-        text: The C text.
+        text: Both texts, in Python and in C.
         driver: The Python text: a function ``make(…)`` that returns the kernel with buffers of its own.
+        texts: The C text, one function for each segment.
         constants: Arrays, generators and segments that it refers to, by name.
         names: What every term is called there.
         is_quiet: Whether C does all, so that NumPy has nothing to warn of.
@@ -70,10 +71,15 @@ class CKernel:
                 self._release()
         self.out.body.append(f"return {self._results(roots)}")
         self.names, self.constants, self.nbytes = self.out.names, self.out.constants, self.out.arena.nbytes
-        self.text = "\n".join([prelude(compiler.vector), *self.texts])
         self.constants.update(self._built(compiler))
         self.driver = self.out.written(", ".join(self.out.arguments))
+        self.text = "\n".join([self.driver, *self.texts])
         self.is_quiet = not any(isinstance(step, Term) for step in self.plan.steps)
+
+    @property
+    def steps(self) -> list[Any]:
+        """The groups of terms that run in the same loops, and the terms that NumPy computes."""
+        return [part for step in self.plan.steps for part in (step.groups if isinstance(step, Segment) else [step])]
 
     def maker(self) -> Callable[[], Any]:
         """Return the function that makes the kernel, with buffers of its own each time."""
@@ -82,9 +88,9 @@ class CKernel:
         return lambda: namespace["make"](**self.constants)
 
     def _built(self, compiler: Compiler) -> dict[str, Any]:
-        found = {}
+        text, found = "\n".join([prelude(compiler.vector), *self.texts]), {}
         for name, releases in self._segments:
-            call = compiler.load(self.text, release=releases)[name]
+            call = compiler.load(text, release=releases)[name]
             call.argtypes, call.restype = [ctypes.py_object], ctypes.c_int
             found[name] = call
         return found
