@@ -166,4 +166,3 @@ def _filled(space: Space, waiting: Sequence[Term], done: set[int], seed: Term) -
         if group.join(term):
             inside.add(id(term))
     return group
-

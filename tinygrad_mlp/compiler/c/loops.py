@@ -188,9 +188,7 @@ class Loops:
     def _products(self, term: Term, xs: Sequence[Any]) -> None:
         kind = str(c_type(term))
         a, b = (x.reshape(-1) for x in np.broadcast_arrays(*xs))
-        terms = [
-            f"{m} * {n}" if term.op is DOT else f"({m} == 0 ? 0 : {m} * {n})" for m, n in zip(a, b, strict=True)
-        ]
+        terms = [f"{m} * {n}" if term.op is DOT else f"({m} == 0 ? 0 : {m} * {n})" for m, n in zip(a, b, strict=True)]
         names = [self._assign(kind, text) for text in terms]
         y = np.array(self._chain(ops.sum, names, kind, kind), object).reshape(())
         if self.space.lengths:

@@ -135,7 +135,9 @@ def is_computed(term: Term) -> bool:
 def _has_reduction(term: Term, kind: str | None) -> bool:
     if term.op in (ops.any, ops.all):
         return True
-    return kind in FLOATS or (kind == "int64_t" and term.op is not ops.prod) or (term.op is ops.sum and kind == "uint8_t")
+    return (
+        kind in FLOATS or (kind == "int64_t" and term.op is not ops.prod) or (term.op is ops.sum and kind == "uint8_t")
+    )
 
 
 def _elementwise(space: Space, term: Term) -> Placed | None:
@@ -238,7 +240,11 @@ def _viewed(space: Space, term: Term) -> Placed | None:
         moved = [LANE] * term.ndim
         for axis in range(len(space.lengths)):
             y = apply_view(term, as_strided(_SPOT, x.shape, [int(d == axis) for d in dims]))
-            at = [i for i, s in enumerate(y.strides) if s == 1 and y.shape[i] == space.lengths[axis]] if y is not None else []
+            at = (
+                [i for i, s in enumerate(y.strides) if s == 1 and y.shape[i] == space.lengths[axis]]
+                if y is not None
+                else []
+            )
             if len(at) == 1:
                 moved[at[0]] = axis
     found = tuple(moved)

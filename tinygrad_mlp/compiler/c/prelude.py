@@ -35,10 +35,10 @@ typedef struct { int64_t count; void *type; int64_t length; void *items[]; } Tup
 
 # Written once for double and float; T is the type, F(name) the function of libm.
 FUNCTIONS = """\
-static inline T F(most)(T a, T b) { T m = a >= b ? a : b; return a != a ? a : m; }
-static inline T F(least)(T a, T b) { T m = a <= b ? a : b; return a != a ? a : m; }
-static inline T F(firstmost)(T a, T b) { T m = a >= b ? a : b; return b != b ? a : m; }
-static inline T F(firstleast)(T a, T b) { T m = a <= b ? a : b; return b != b ? a : m; }
+static inline T F(most)(T a, T b) { T m = a > b ? a : b; return a != a ? a : m; }
+static inline T F(least)(T a, T b) { T m = a < b ? a : b; return a != a ? a : m; }
+static inline T F(firstmost)(T a, T b) { T m = a > b ? a : b; return b != b ? a : m; }
+static inline T F(firstleast)(T a, T b) { T m = a < b ? a : b; return b != b ? a : m; }
 static inline T F(sgn)(T x) { return x > 0 ? (T)1 : x < 0 ? (T)-1 : x == 0 ? (T)0 : x; }
 static inline T F(step)(T x, T h) { return x != x ? x : x > 0 ? (T)1 : x < 0 ? (T)0 : h; }
 static inline T F(logsum)(T a, T b) {
