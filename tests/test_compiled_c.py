@@ -1,4 +1,4 @@
-"""Programs in C give what NumPy gives, special points included; the cache of builds survives whatever happens to it."""
+"""Programs in C give what NumPy gives, special points included; the cache of builds survives what happens to it."""
 
 import itertools
 import os
@@ -28,6 +28,7 @@ except MissingDependencyError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 FLOATS = (np.float64, np.float32)
+ACCURATE = (ops.exp, ops.log, ops.tanh, ops.sin, ops.expm1, ops.log1p, ops.erf)
 ROWS = sorted(ELEMENTWISE - {ops.where, ops.astype}, key=lambda op: op.name)
 
 
@@ -73,7 +74,7 @@ def assert_near(ours, theirs, ulps):
         assert (difference <= ulps * np.spacing(np.abs(theirs[finite]))).all()
 
 
-# ---------------------------------------------------------------------------------------------------------------- values
+# --------------------------------------------------------------------------------------------------------------- values
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -156,7 +157,7 @@ def test_long_sums_of_single_precision_stay_accurate(rng):
     assert abs(run(ops.sum, x, axis=(0,), keepdims=False) - exact) < 1e-6 * exact
 
 
-# ---------------------------------------------------------------------------------------------------------------- memory
+# --------------------------------------------------------------------------------------------------------------- memory
 
 
 def chain():
@@ -230,9 +231,9 @@ def test_a_donated_array_that_is_read_across_is_overwritten_last(rng):
     a = rng.normal(size=(30, 30))
     expected, row = np.exp(a) + a.T, a[0].copy()
     b = np.repeat(a, 2, axis=0)[::2]
-    for given in (a, b):
-        result, first = function(given)
-        assert result is given
+    for array in (a, b):
+        result, first = function(array)
+        assert result is array
         np.testing.assert_allclose(result, expected, rtol=1e-14)
         np.testing.assert_array_equal(first, row)
 
@@ -288,7 +289,7 @@ def test_random_draws_keep_their_order():
         np.testing.assert_allclose(fast(X, one), f(X, other), rtol=1e-14)
 
 
-# ----------------------------------------------------------------------------------------------------------------- cache
+# ---------------------------------------------------------------------------------------------------------------- cache
 
 BUILD = """
 import numpy as np, tinygrad_mlp as tg
@@ -319,7 +320,7 @@ def test_two_processes_build_at_once(tmp_path):
     assert {p.suffix for p in tmp_path.iterdir()} == {".so"}
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:-40] + bytes(40)])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda _: b"", lambda b: b[:-40] + bytes(40)])
 def test_a_broken_file_in_the_cache_is_built_again(tmp_path, damage):
     assert outcome_of(in_a_process(5.0, TINYGRAD_MLP_CACHE=str(tmp_path)))[0] == "250.0"
     for path in tmp_path.iterdir():

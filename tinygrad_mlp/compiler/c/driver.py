@@ -32,7 +32,7 @@ class Driver(Code):
     def text(self, x: Any) -> str:
         """Return the code of an operand; a view of something known is made where it is first used."""
         if x is not None and x.is_constant and not x.is_number and x not in self.names:
-            self.constants[self.name(x)] = np.require(x.value, requirements="CA")
+            self.constants[self.name(x)] = np.require(x.value, requirements=["C", "A"])
             self.static.add(id(x))
         if x is not None and x not in self.names and is_view(x):
             source = x.inputs[0]

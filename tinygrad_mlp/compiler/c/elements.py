@@ -146,6 +146,7 @@ def _power(term: Term, xs: Sequence[str], kind: str) -> str | None:
     """Return the power for the exponents for which NumPy has short ways, too."""
     exponent = term.inputs[1].number
     suffix = "f" if kind == "float" else ""
-    short = {2: f"{xs[0]} * {xs[0]}", 1: xs[0], 0: literal(1.0, kind), -1: f"1 / {xs[0]}", 0.5: f"sqrt{suffix}({xs[0]})",
-             3: f"{xs[0]} * {xs[0]} * {xs[0]}"}  # fmt: skip
+    x = xs[0]
+    short: dict[float, str] = {2: f"{x} * {x}", 3: f"{x} * {x} * {x}", 1: x, 0: literal(1.0, kind), -1: f"1 / {x}"}
+    short[0.5] = f"sqrt{suffix}({x})"
     return None if exponent is None or exponent != exponent else short.get(exponent)

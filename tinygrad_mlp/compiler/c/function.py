@@ -25,9 +25,14 @@ class Owner(Protocol):
     out: Driver
     in_place: set[int]
 
-    def is_wanted(self, term: Term) -> bool: ...
-    def memory(self, term: Term) -> str: ...
-    def overwrites(self, term: Term) -> Term | None: ...
+    def is_wanted(self, term: Term) -> bool:
+        """Return whether Python needs a result of C."""
+
+    def memory(self, term: Term) -> str:
+        """Return the Python name of what takes a result of C."""
+
+    def overwrites(self, term: Term) -> Term | None:
+        """Return the input that a result may go into at once."""
 
 
 class Function:
@@ -126,15 +131,14 @@ class Function:
             tests = " & ".join(f"ARRAY({i})->flags" for i in self._checked)
             lines.append(f"if (({tests} & PLAIN) != PLAIN) return 1;")
         sizes = self._sizes
+        others = [i for i in self._checked if i not in self.written]
         for i in self.written:
-            for j in self._checked:
-                if j not in self.written:
-                    lines.append(f"if (OVERLAP(ARRAY({i}), {sizes[i]}, ARRAY({j}), {sizes[j]})) return 2;")
+            lines += [f"if (OVERLAP(ARRAY({i}), {sizes[i]}, ARRAY({j}), {sizes[j]})) return 2;" for j in others]
         return "\n".join([*lines, *self._head, *self._lines, "return 0;", "}"]) + "\n"
 
 
 def _read_elsewhere(group: Group) -> set[int]:
-    """Return the terms outside of a group that it reads otherwise than by the element that a round of the loops is at."""
+    """Return the terms that a group reads, and not only at the element that a round of its loops computes."""
     places: dict[int, set[Any]] = {}
     whole = len(group.space.lengths)
     for term in group.terms:

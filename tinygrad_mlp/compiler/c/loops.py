@@ -1,4 +1,4 @@
-"""Loops: the C text of one group, element by element; what runs through a loop has a name for each written-out element."""
+"""Loops: the C text of one group, with a name for each element that is written out."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -133,11 +133,10 @@ class Loops:
         elif term.op is ops.matmul:
             y = self._multiplied(term, xs, placed)
         else:
-            names = np.broadcast_arrays(*xs) if xs else []
             y = np.empty(self._lane_shape(term.shape, dims), object)
-            names = [np.broadcast_to(n, y.shape) for n in names]
+            operands: list[Any] = [np.broadcast_to(x, y.shape) for x in xs]
             for lane in np.ndindex(*y.shape):
-                y[lane] = self._assign(str(c_type(term)), element(term, [n[lane] for n in names]))
+                y[lane] = self._assign(str(c_type(term)), element(term, [str(x[lane]) for x in operands]))
         if y is not None:
             self._computed(term, y, dims)
 
@@ -202,7 +201,7 @@ class Loops:
         a, b = term.inputs
         left = xs[0] if a.ndim == 2 else xs[0][None, :]
         right = xs[1] if b.ndim == 2 else xs[1][:, None]
-        (m, k), (_, n) = matrix_axes(term)
+        (_m, k), _right = matrix_axes(term)
         rows, columns = left.shape[0], right.shape[1]
         shape = self._lane_shape(term.shape, self.space.dims[id(term)])
         y = np.empty((rows, columns), object)

@@ -5,8 +5,8 @@ import re
 # glibc's vector library has these, for float64 and, with the suffix f, for float32; a call in a loop is vectorised if
 # the function is declared so, with or without -ffast-math.
 VECTOR_UNARY = (
-    "exp", "log", "sin", "cos", "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cosh", "erf", "erfc", "exp2",
-    "expm1", "log10", "log1p", "log2", "sinh", "tan", "tanh",
+    "exp", "log", "sin", "cos", "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cosh", "erf", "erfc",
+    "exp2", "expm1", "log10", "log1p", "log2", "sinh", "tan", "tanh",
 )  # fmt: skip
 VECTOR_BINARY = ("pow", "atan2", "hypot")
 
@@ -16,8 +16,9 @@ HEAD = """\
 #include <string.h>
 
 /* The beginnings of NumPy's arrays and of Python's tuples; both are checked before anything is built. */
-typedef struct { int64_t count; void *type; char *data; int nd; int64_t *shape, *strides; void *base, *dtype; int flags; }
-    Array;
+typedef struct {
+    int64_t count; void *type; char *data; int nd; int64_t *shape, *strides; void *base, *dtype; int flags;
+} Array;
 typedef struct { int64_t count; void *type; double value; } Float;
 typedef struct { int64_t count; void *type; int64_t length; void *items[]; } Tuple;
 #define PLAIN 0x101  /* C-contiguous and aligned */
