@@ -23,7 +23,7 @@ LOGIC = {ops.logical_and: "&", ops.logical_or: "|", ops.logical_xor: "^"}
 FUNCTIONS = {
     ops.exp: "exp", ops.log: "log", ops.log1p: "log1p", ops.expm1: "expm1", ops.sqrt: "sqrt", ops.exp2: "exp2",
     ops.log2: "log2", ops.log10: "log10", ops.cbrt: "cbrt", ops.sin: "sin", ops.cos: "cos", ops.tan: "tan",
-    ops.arcsin: "asin", ops.arccos: "acos", ops.arctan: "atan", ops.sinh: "sinh", ops.cosh: "cosh", ops.tanh: "tanh",
+    ops.arcsin: "asin", ops.arccos: "acos", ops.arctan: "atan", ops.sinh: "sinh", ops.cosh: "cosh", ops.tanh: "htan",
     ops.arcsinh: "asinh", ops.arccosh: "acosh", ops.arctanh: "atanh", ops.erf: "erf", ops.erfc: "erfc",
     ops.floor: "floor", ops.ceil: "ceil", ops.trunc: "trunc", ops.rint: "rint", ops.arctan2: "atan2",
     ops.hypot: "hypot", ops.fmod: "fmod", ops.copysign: "copysign", ops.fmax: "firstmost", ops.fmin: "firstleast",

@@ -75,6 +75,14 @@ class Group:
         return count if count <= limit else None
 
 
+def is_large(term: Term) -> bool:
+    """Return whether a product of matrices is left to BLAS."""
+    if term.op is not ops.matmul:
+        return False
+    (m, k), (_, n) = matrix_axes(term)
+    return m * k * n // max(m, k, n) > SUMMANDS
+
+
 def groups(waiting: Sequence[Term], done: set[int]) -> tuple[list[Group], list[Term]]:
     """Return groups that compute what can be computed now, and the terms that are left; ``done`` is filled up.
 

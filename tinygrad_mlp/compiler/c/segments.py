@@ -6,8 +6,11 @@ from typing import Any
 
 from tinygrad_mlp.rewrite import Term, ordered
 
-from .grouping import Group, groups
+from .grouping import Group, groups, is_large
 from .layout import is_view, layout
+from .placing import is_computed
+
+FEW = 1000  # elements; what is smaller is computed where it comes
 
 
 class Segment:
@@ -42,10 +45,14 @@ class Plan:
         done: set[int] = set()
         rest = self.order
         while rest:
-            found, rest = groups(rest, done)
+            later = _postponed(rest, done, {id(t) for t in roots})
+            found, _ = groups([t for t in rest if id(t) not in later], done)
+            rest = [t for t in rest if id(t) not in done]
             if found:
                 self._add(Segment(found), [g.terms for g in found])
-            ready = _ready(rest, done)
+            ready = _ready([t for t in rest if id(t) not in later], done)
+            if not found and not ready:  # nothing but what was postponed is left
+                ready = _ready(rest, done)
             for term in ready:
                 self._add(term, [[term]])
             done.update(map(id, ready))
@@ -79,6 +86,39 @@ class Plan:
         """Return whether a term is read only in the segment that computes it."""
         here = self.segment[self.places[id(term)]]
         return all(self.segment[place] == here for place in self.readers.get(id(term), ()))
+
+
+def _postponed(rest: Sequence[Term], done: set[int], roots: set[int]) -> set[int]:
+    """Return by ``id`` what could be computed now, of inputs alone, and is read only after NumPy's next part.
+
+    It is computed then, in the loops of its readers, and not stored until then.
+    """
+    now: set[int] = set()
+    for term in rest:
+        in_c = (is_computed(term) or is_view(term)) and not is_large(term)
+        if in_c and all(x is None or x.op is None or id(x) in done or id(x) in now for x in term.inputs):
+            now.add(id(term))
+    if len(now) == len(rest):
+        return set()
+    readers: dict[int, list[Term]] = {}
+    for term in rest:
+        for x in term.inputs:
+            readers.setdefault(id(x), []).append(term)
+    found: set[int] = set()
+    while True:
+        before = len(found)
+        for term in reversed(rest):
+            if id(term) not in now or id(term) in found or id(term) in roots:
+                continue
+            given = all(x is None or x.op is None or x.size <= 1 for x in term.inputs)
+            late = all(
+                id(t) in found or (id(t) not in now and is_computed(t) and not is_large(t))
+                for t in readers.get(id(term), ())
+            )
+            if given and late and term.size > FEW and not is_view(term):
+                found.add(id(term))
+        if len(found) == before:
+            return found
 
 
 def _ready(rest: Sequence[Term], done: set[int]) -> list[Term]:
