@@ -49,9 +49,11 @@ class CKernel:
         compiler: Compiler,
     ) -> None:
         """Write the code and build it."""
-        self.plan = Plan([*draws, *(t for t, _ in guards), *roots])
+        checked = [*draws, *(t for t, _ in guards)]
+        self.plan = Plan([*checked, *roots], checked if guards and donated else ())
         self._roots = {id(t) for t in roots}
         self._guards = {id(t): holds for t, holds in guards}
+        self._unchecked = {id(t) for t, _ in guards if t.op is not None}
         self._bases = {id(layout(t).base) for t in roots}
         self.donated = donated or {}
         self.in_place: set[int] = set()
@@ -101,6 +103,7 @@ class CKernel:
             if id(term) in self._guards:
                 name = self.out.text(term)
                 self.out.body.append(f"if {'not ' * self._guards[id(term)]}{name}: return None")
+                self._unchecked.discard(id(term))
 
     def _release(self) -> None:
         """Take back the memory of what is not read after this place, and go on to the next."""
@@ -153,7 +156,7 @@ class CKernel:
     def overwrites(self, term: Term) -> Term | None:
         """Return the donated input that a result may go into at once: nobody reads that later."""
         taken = self.donated.get(id(term))
-        if taken is None or self._guards or taken.shape != term.shape or taken.dtype != term.dtype:
+        if taken is None or self._unchecked or taken.shape != term.shape or taken.dtype != term.dtype:
             return None
         late = max(self.plan.readers.get(id(taken), set()), default=-1) > self.place
         return None if late or id(taken) in self._bases else taken

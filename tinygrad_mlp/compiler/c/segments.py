@@ -27,6 +27,7 @@ class Plan:
 
     Args:
         roots: The terms that are wanted, random draws first.
+        first: Terms that come before all that does not lead to them.
 
     Attributes:
         steps: Segments, and terms that NumPy computes.
@@ -35,7 +36,7 @@ class Plan:
         segment: By place the number of the step.
     """
 
-    def __init__(self, roots: Sequence[Term]) -> None:
+    def __init__(self, roots: Sequence[Term], first: Sequence[Term] = ()) -> None:
         """Cut the program."""
         self.steps: list[Any] = []
         self.places: dict[int, int] = {}
@@ -43,7 +44,16 @@ class Plan:
         self.readers: dict[int, set[int]] = {}
         self.order = [t for t in ordered(roots) if t.op is not None]
         done: set[int] = set()
-        rest = self.order
+        for wanted in [first, roots] if first else [roots]:
+            self._cut([t for t in ordered(wanted) if t.op is not None and id(t) not in done], done, roots)
+        self._find_readers()
+        end = len(self.segment)
+        self.last = {t: max(places, default=end) for t, places in self.readers.items()}
+        for term in roots:
+            self.last[id(layout(term).base)] = end
+
+    def _cut(self, rest: list[Term], done: set[int], roots: Sequence[Term]) -> None:
+        """Write down the steps that compute terms, each after its operands."""
         while rest:
             later = _postponed(rest, done, {id(t) for t in roots})
             found, _ = groups([t for t in rest if id(t) not in later], done)
@@ -57,11 +67,6 @@ class Plan:
                 self._add(term, [[term]])
             done.update(map(id, ready))
             rest = [t for t in rest if id(t) not in done]
-        self._find_readers()
-        end = len(self.segment)
-        self.last = {t: max(places, default=end) for t, places in self.readers.items()}
-        for term in roots:
-            self.last[id(layout(term).base)] = end
 
     def _add(self, step: Any, parts: Sequence[Sequence[Term]]) -> None:
         for terms in parts:
