@@ -78,7 +78,7 @@ class Maker:
         if self.special:
             x = np.where(self.rng.random(shape) < 0.05, self.rng.choice(SPECIAL, shape), x).astype(self.dtype)
         self.inputs.append(self.program.input(shape, np.dtype(self.dtype), name))
-        self.values.append(x)
+        self.values.append(np.asarray(x))
 
     def step(self, known: Sequence[Term]) -> Term | None:
         """A row of earlier terms; None if the one drawn does not suit them."""
@@ -109,7 +109,8 @@ class Maker:
             return self.program.make(self.one([DOT, SUM_PRODUCT]), a, b)
         if not (a.ndim in (1, 2) and b.ndim in (1, 2)):
             return None
-        a = a if a.shape[-1] == b.shape[0] else a.T if a.ndim == 2 else a
+        if a.shape[-1] != b.shape[0]:
+            a = self.program.make(ops.transpose, a, axes=tuple(range(a.ndim))[::-1])
         return self.program.make(ops.matmul, a, b) if a.shape[-1] == b.shape[0] else None
 
     def view(self, a: Term) -> Term:

@@ -184,6 +184,14 @@ def test_inputs_of_any_layout(rng):
     np.testing.assert_allclose(function(a, a)[0], np.exp(a * a), rtol=1e-14)
 
 
+def test_numbers_of_numpy_and_subclasses_of_arrays(rng):
+    program = Program()
+    x, y = program.input((), np.dtype(np.float32), "x"), program.input((9,), np.dtype(np.float32), "y")
+    function = kernel([x, y], [x * y])
+    a = rng.normal(size=9).astype(np.float32)
+    np.testing.assert_allclose(function(np.float32(2), a.view(np.recarray))[0], 2 * a)
+
+
 def test_results_are_arrays_of_their_own(rng):
     function = kernel(*chain())
     a, b = rng.normal(size=(2, 40, 3))

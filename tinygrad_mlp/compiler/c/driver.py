@@ -110,6 +110,8 @@ def again(call: Callable[[Any], int], given: tuple[Any, ...], written: Sequence[
             shared = i not in written and any(np.may_share_memory(x, y) for y in own)
             if shared or not (x.flags.c_contiguous and x.flags.aligned):
                 copies[i] = np.array(x, order="C")
+        elif isinstance(x, np.ndarray | np.generic):
+            copies[i] = np.array(x, order="C")
     if call(tuple(copies)):
         raise AssertionError("a segment refuses arrays that are contiguous")
     for i in written:

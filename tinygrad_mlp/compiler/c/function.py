@@ -47,7 +47,7 @@ class Function:
         """Begin with no groups."""
         self.kernel = kernel
         self.name = name
-        self.given: list[str] = []
+        self.given = [kernel.out.call("np.ndarray")]
         self._variables: dict[int, Any] = {}
         self._pointers: dict[int, str] = {}
         self._head: list[str] = []
@@ -128,8 +128,9 @@ class Function:
         """Return the function."""
         lines = [f"int {self.name}(const Tuple *t) {{"]
         if self._checked:
-            tests = " & ".join(f"ARRAY({i})->flags" for i in self._checked)
-            lines.append(f"if (({tests} & PLAIN) != PLAIN) return 1;")
+            kinds = " | ".join(f"(ARRAY({i})->type != t->items[0])" for i in self._checked)
+            flags = " & ".join(f"ARRAY({i})->flags" for i in self._checked)
+            lines.append(f"if (({kinds}) || ({flags} & PLAIN) != PLAIN) return 1;")
         sizes = self._sizes
         others = [i for i in self._checked if i not in self.written]
         for i in self.written:
