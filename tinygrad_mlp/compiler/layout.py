@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import COPY, DOT, SUM_PRODUCT, Program, Term, ordered
+from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, Program, Term, ordered
 
 from .writing import UFUNCS
 
@@ -146,6 +146,10 @@ class _Layout:
             return self._turn(self.program.put(op, (x,), {"axis": axes, "keepdims": True}))
         if op in (DOT, SUM_PRODUCT) and all(id(x) in self.chosen for x in xs):
             return self.program.put(op, tuple(self.copied(x) for x in xs), params)
+        if op is PICK and id(xs[0]) in self.chosen:
+            return self.program.put(
+                PICK, (self.flipped(xs[0]), self.plain(xs[2]), self.plain(xs[1])), {}, (term.shape, term.dtype)
+            )
         if op is ops.reshape and xs[0].ndim == 2 and xs[0].shape[1] == 1 and id(xs[0]) in self._flipped:
             return self.program.make(ops.reshape, self.flipped(xs[0]), shape=term.shape)
         return self.program.put(op, tuple(map(self.plain, xs)), params)

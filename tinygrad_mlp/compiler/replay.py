@@ -1,7 +1,7 @@
 """Replay: one recording as a function of the same arguments that computes by plain NumPy."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
 from tinygrad_mlp.rewrite.rules import EXACT, STABLE
@@ -20,25 +20,41 @@ from .translation import Translation
 PASSES = (("products", products_summed), ("layout", batch_last))
 
 
-class Replay:
-    """One recording, and what replays it.
+class Replay(NamedTuple):
+    """What replays one recording; the recording itself, with all its numbers, is not kept.
 
     Attributes:
-        source, kernel, plan: As of ``Compiled``.
         run: ``run(args, kwargs)`` gives the result, or ``MISS`` if the recording does not hold for the call.
+        source, kernel, plan: As of ``Compiled``.
+        constants: What the kernel refers to, by name.
     """
 
     run: Callable[[Any, Any], Any]
+    source: str
+    kernel: str
+    plan: Plan
+    constants: dict[str, Any]
 
-    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, bool]) -> None:
-        """Rewrite, plan and write the program of a recording.
 
-        Args:
-            capture: The recording.
-            title: The name of the function.
-            donate: What may be overwritten, as ``compile`` takes it.
-            switches: Steps of the compiler that are on or off.
-        """
+def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> Replay:
+    """Return what replays a recording: rewritten, planned and written.
+
+    Args:
+        capture: The recording.
+        title: The name of the function.
+        donate: What may be overwritten, as ``compile`` takes it.
+        switches: Steps of the compiler that are on or off.
+    """
+    made = _Planned(capture, title, donate, switches)
+    return Replay(made.run, made.source, made.kernel, made.plan, made.constants)
+
+
+class _Planned:
+    """A recording while it is planned."""
+
+    run: Callable[[Any, Any], Any]
+
+    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> None:
         self.capture = capture
         self.plan = Plan()
         rules = switches.get("rules", True)
