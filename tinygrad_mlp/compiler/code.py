@@ -266,5 +266,5 @@ def _shows_operand(term: Term) -> bool:
     if term.op is ops.getitem:
         index = term.params["index"]
         parts = index if type(index) is tuple else (index,)
-        return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
+        return bool(term.shape) and all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
     return term.op in VIEWS and not term.inputs[0].is_number
