@@ -13,8 +13,8 @@ from tinygrad_mlp.transforms import is_enclosed
 
 from .arguments import MISS
 from .capture import Capture
-from .replay import Replay
-from .scalars import ScalarReplay
+from .replay import Replay, replay_of
+from .scalars import scalar_replay_of
 from .translation import Translation
 
 
@@ -34,7 +34,7 @@ class Compiled:
         self._compiler = _c_compiler() if backend == "c" else None
         self._donate = donate
         self._switches = switches
-        self._replays: list[Any] = []
+        self._replays: list[Replay] = []
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -60,15 +60,15 @@ class Compiled:
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
 
-    def _planned(self, capture: Capture) -> Any:
+    def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
         if capture.is_scalar():
             try:
-                return ScalarReplay(capture)
+                return scalar_replay_of(capture)
             except UnsupportedError:  # a row that is not for floats
                 pass
         title = getattr(self._f, "__name__", "program")
-        return Replay(capture, title, self._donate, self._switches, self._compiler)
+        return replay_of(capture, title, self._donate, self._switches, self._compiler)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""
@@ -80,7 +80,7 @@ class Compiled:
             )
 
     @property
-    def _latest(self) -> Any:
+    def _latest(self) -> Replay:
         if not self._replays:
             raise TinygradError(
                 f"{getattr(self, '__name__', 'the function')} was not called yet: a call records the program"
@@ -90,12 +90,12 @@ class Compiled:
     @property
     def source(self) -> str:
         """The rewritten program of the latest recording, as NumPy code."""
-        return str(self._latest.source)
+        return self._latest.source
 
     @property
     def kernel(self) -> str:
         """The code that runs."""
-        return str(self._latest.kernel)
+        return self._latest.kernel
 
     @property
     def plan(self) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tinygrad_mlp.rewrite import Term, ordered
 
-from .schedule import is_elementwise
+from .writing import is_elementwise
 
 
 def donated(roots: Sequence[Term], candidates: Iterable[tuple[Term, Term]]) -> dict[int, Term]:

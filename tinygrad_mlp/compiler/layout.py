@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import COPY, DOT, SUM_PRODUCT, Program, Term, ordered
+from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, Program, Term, ordered
 
 from .writing import UFUNCS
 
 LONG, FEW, RATIO = 48, 24, 4  # at least so many rows, at most so many columns, and so many times more rows
+DEEP, TALL = 32, 256  # BLAS multiplies (rows, inner) by (inner, few) twice as fast as the transposed of both
 REDUCTIONS = frozenset((ops.sum, ops.max, ops.min, ops.prod, ops.any, ops.all))
 
 
@@ -85,7 +86,10 @@ class _Layout:
     def copied(self, x: Term) -> Term:
         """Return a term transposed in memory: strided operands take three times as long."""
         y = self.flipped(x)
-        return self.program.put(COPY, (y,), {}, (y.shape, y.dtype)) if y.op is ops.transpose and y.size > 1 else y
+        return self._copy(y) if y.op is ops.transpose and y.size > 1 else y
+
+    def _copy(self, x: Term) -> Term:
+        return self.program.put(COPY, (x,), {}, (x.shape, x.dtype))
 
     def _turn(self, x: Term) -> Term:
         return self.program.make(ops.transpose, x, axes=(1, 0))
@@ -114,6 +118,8 @@ class _Layout:
             return self.program.put(op, tuple(self._beside(x) for x in xs), params)
         if op is ops.matmul:
             a, b = xs
+            if a.ndim == b.ndim == 2 and a.shape[1] >= DEEP and a.shape[0] >= TALL:
+                return self._copy(self._turn(self._straight(term)))
             if a.ndim == b.ndim == 2:
                 return self.program.make(ops.matmul, self.flipped(b), self.flipped(a))
         if op in REDUCTIONS and params.get("keepdims") and xs[0].ndim == 2 and id(xs[0]) in self.chosen:
@@ -146,6 +152,10 @@ class _Layout:
             return self._turn(self.program.put(op, (x,), {"axis": axes, "keepdims": True}))
         if op in (DOT, SUM_PRODUCT) and all(id(x) in self.chosen for x in xs):
             return self.program.put(op, tuple(self.copied(x) for x in xs), params)
+        if op is PICK and id(xs[0]) in self.chosen:
+            return self.program.put(
+                PICK, (self.flipped(xs[0]), self.plain(xs[2]), self.plain(xs[1])), {}, (term.shape, term.dtype)
+            )
         if op is ops.reshape and xs[0].ndim == 2 and xs[0].shape[1] == 1 and id(xs[0]) in self._flipped:
             return self.program.make(ops.reshape, self.flipped(xs[0]), shape=term.shape)
         return self.program.put(op, tuple(map(self.plain, xs)), params)

@@ -8,8 +8,8 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.rewrite import COPY, SUM_PRODUCT, Term
 
 from .code import POOLED, Code
-from .schedule import PRODUCTS, is_elementwise
-from .writing import UFUNCS
+from .schedule import PRODUCTS
+from .writing import UFUNCS, is_elementwise
 
 REDUCERS = {
     ops.sum: "add", ops.prod: "multiply", ops.max: "maximum", ops.min: "minimum", ops.any: "logical_or",

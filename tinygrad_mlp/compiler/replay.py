@@ -1,7 +1,7 @@
 """Replay: one recording as a function of the same arguments that computes by plain NumPy."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
 from tinygrad_mlp.rewrite.rules import EXACT, STABLE
@@ -11,39 +11,53 @@ from .donation import donated
 from .kernel import Kernel
 from .layout import batch_last
 from .plan import Plan
-from .products import products_summed
+from .products import products_by_blas
 from .runner import runner
 from .schedule import schedule
 from .source import write_source
 from .translation import Translation
 
-PASSES = (("products", products_summed), ("layout", batch_last))
+PASSES = (("products", products_by_blas), ("layout", batch_last))
 
 
-class Replay:
-    """One recording, and what replays it.
+class Replay(NamedTuple):
+    """What replays one recording; the recording itself, with all its numbers, is not kept.
 
     Attributes:
-        source, kernel, plan: As of ``Compiled``.
         run: ``run(args, kwargs)`` gives the result, or ``MISS`` if the recording does not hold for the call.
+        source, kernel, plan: As of ``Compiled``.
+        constants: What the kernel refers to, by name.
     """
 
     run: Callable[[Any, Any], Any]
+    source: str
+    kernel: str
+    plan: Plan
+    constants: dict[str, Any]
 
-    def __init__(
-        self, capture: Capture, title: str, donate: Any, switches: dict[str, bool], compiler: Any = None
-    ) -> None:
-        """Rewrite, plan and write the program of a recording.
 
-        Args:
-            capture: The recording.
-            title: The name of the function.
-            donate: What may be overwritten, as ``compile`` takes it.
-            switches: Steps of the compiler that are on or off.
-            compiler: What builds C; None for NumPy.
-        """
+def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any = None) -> Replay:
+    """Return what replays a recording: rewritten, planned and written.
+
+    Args:
+        capture: The recording.
+        title: The name of the function.
+        donate: What may be overwritten, as ``compile`` takes it.
+        switches: Steps of the compiler that are on or off.
+        compiler: What builds C; None for NumPy.
+    """
+    made = _Planned(capture, title, donate, switches, compiler)
+    return Replay(made.run, made.source, made.kernel, made.plan, made.constants)
+
+
+class _Planned:
+    """A recording while it is planned."""
+
+    run: Callable[[Any, Any], Any]
+
+    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any) -> None:
         self.capture = capture
-        self._compiler = compiler
+        self.compiler = compiler
         self.plan = Plan("numpy" if compiler is None else "c")
         rules = switches.get("rules", True)
         self.translation = Translation(capture, STABLE if rules else {})
@@ -88,17 +102,17 @@ class Replay:
         """Plan and write the kernel, and the function around it."""
         wanted: list[Any] = list(self.wanted)
         for title, change in PASSES:
-            if switches.get(title, True) and self._compiler is None:
+            if switches.get(title, True) and self.compiler is None:
                 wanted = change(self.program, wanted)
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
         overwritten = donated(wanted, self._candidates(donate, results))
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
         kernel: Any
-        if self._compiler is not None:
+        if self.compiler is not None:
             from .c import CKernel  # only where it is asked for
 
-            kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self._compiler)
+            kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self.compiler)
             steps = kernel.steps
         else:
             last = [t for t in results if id(t) in overwritten]

@@ -1,6 +1,6 @@
 """The runner: the function that checks a call, runs the kernel, and gives the result in the user's nest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,28 +135,38 @@ class _Runner:
 
     def _returned(self) -> str:
         """Return the code of the result's nest."""
-        found = iter(self.capture.outputs)
         overwritten = {place: self._leaf_of(i) for place, i in self.taken.items()}
-
-        def write(nest: Any) -> str:
-            if nest is None:
-                return "None"
-            if not isinstance(nest, type) and hasattr(nest, "named_parameters"):
-                nest = dict(nest.named_parameters())
-            if isinstance(nest, dict):
-                return "{" + ", ".join(f"{key!r}: {write(x)}" for key, x in nest.items()) + "}"
-            if type(nest) is list:
-                return "[" + "".join(f"{write(x)}, " for x in nest) + "]"
-            if isinstance(nest, tuple):
-                parts = "(" + "".join(f"{write(x)}, " for x in nest) + ")"
-                make = getattr(type(nest), "_make", None)
-                return parts if make is None else f"{self._named('nest', make)}({parts})"
-            value = next(found)
+        texts = []
+        for value in self.capture.outputs:
             if type(value) is Fixed:
-                return self._named("fixed", value.value)
-            return overwritten.get(self.place(value)) or self._result(value)
+                texts.append(self._named("fixed", value.value))
+            else:
+                texts.append(overwritten.get(self.place(value)) or self._result(value))
+        return write_nest(self.capture.returned, iter(texts), lambda make: self._named("nest", make))
 
-        return write(self.capture.returned)
+
+def write_nest(nest: Any, texts: Iterator[str], named: Callable[[Any], str] | None = None) -> str:
+    """Return the code of a nest with ``texts`` for its leaves.
+
+    Args:
+        nest: Lists, tuples, dicts, and objects that list their parameters.
+        texts: The code of the leaves, in the order of ``nest.Nest``.
+        named: Gives a name to what makes a named tuple; without it these are plain tuples.
+    """
+    if nest is None:
+        return "None"
+    if not isinstance(nest, type) and hasattr(nest, "named_parameters"):
+        nest = dict(nest.named_parameters())
+    if isinstance(nest, dict):
+        return "{" + ", ".join(f"{key!r}: {write_nest(x, texts, named)}" for key, x in nest.items()) + "}"
+    if type(nest) is list:
+        return "[" + ", ".join(write_nest(x, texts, named) for x in nest) + "]"
+    if not isinstance(nest, tuple):
+        return next(texts)
+    parts = [write_nest(x, texts, named) for x in nest]
+    text = f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    make = getattr(type(nest), "_make", None)
+    return text if make is None or named is None else f"{named(make)}({text})"
 
 
 def refuse_gradient() -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.rewrite import DOT, SUM_PRODUCT, Term, ordered
 
-from .writing import UFUNCS
+from .order import frugal
+from .writing import is_elementwise
 
 FUSED_BYTES = 2**18  # of one array; smaller ones stay in cache by themselves
 BLOCK_BYTES = 2**16  # of one array in a block
+FEW = 24  # rows
 REDUCED = {ops.sum: np.add, ops.max: np.maximum, ops.min: np.minimum}
 PRODUCTS = (DOT, SUM_PRODUCT)  # sums of products of two arrays of one shape
 
@@ -29,7 +31,8 @@ class Block:
     def __init__(self, shape: tuple[int, ...], itemsize: int) -> None:
         """Begin with no terms."""
         self.shape = shape
-        self.axis = max(range(len(shape)), key=lambda i: shape[i])
+        long = shape[0] > FEW or len(shape) == 1  # rows of memory; only if they are few they are cut themselves
+        self.axis = 0 if long else max(range(len(shape)), key=lambda i: shape[i])
         row = itemsize * max(1, int(np.prod(shape)) // max(shape[self.axis], 1))
         self.length = max(1, min(shape[self.axis], BLOCK_BYTES // row))
         self.terms: list[Term] = []
@@ -70,6 +73,8 @@ def schedule(roots: Sequence[Any], last: Iterable[Term] = (), fuse: bool = True)
         fuse: Whether to make blocks.
     """
     order = [t for t in ordered(roots) if t.op is not None]
+    if any(t.nbytes >= FUSED_BYTES for t in order):
+        order = frugal(order, roots)
     order = _late(order, list(last))
     if not fuse:
         return list(order)
@@ -86,7 +91,8 @@ def schedule(roots: Sequence[Any], last: Iterable[Term] = (), fuse: bool = True)
             continue
         block = Block(shape, term.dtype.itemsize)
         waiting = _fill(block, waiting, done)
-        plan.extend([block] if len(block.terms) > 1 else block.terms)
+        alone = len(block.terms) == 1 and term.op is not ops.where  # which masks bits in memory of its own
+        plan.extend(block.terms if alone else [block])
         done.update(map(id, block.terms))
     return plan
 
@@ -111,17 +117,12 @@ def _fusable(term: Term) -> tuple[int, ...] | None:
     return term.shape if term.nbytes >= FUSED_BYTES else None
 
 
-def is_elementwise(term: Term) -> bool:
-    """Return whether a term runs one element at a time, by a ufunc or a choice."""
-    return term.op in UFUNCS or term.op is ops.where
-
-
 def _fill(block: Block, waiting: list[Term], done: set[int]) -> list[Term]:
     """Add to a block what can run in it, and return the rest."""
     inside: dict[int, Term] = {}
     blocked: set[int] = set()  # what waits for the end of the block, or for what is outside
     rest: list[Term] = []
-    for term in waiting:
+    for i, term in enumerate(waiting):
         ready = all(
             x is None or x.op is None or id(x) in done or (id(x) in inside and id(x) not in blocked)
             for x in term.inputs
@@ -133,6 +134,8 @@ def _fill(block: Block, waiting: list[Term], done: set[int]) -> list[Term]:
                 blocked.add(id(term))
         else:
             rest.append(term)
+            if term.nbytes >= FUSED_BYTES:  # what comes after this much work would only take memory early
+                return rest + waiting[i + 1 :]
     return rest
 
 

@@ -11,6 +11,7 @@ from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.rewrite import Term, ordered, uses
 
 from .capture import Fixed
+from .runner import write_nest
 from .runtime import ROUTINES
 from .writing import expression, is_literal, is_plain, literal, rng_name
 
@@ -147,24 +148,11 @@ class _Source:
 
     def _returned(self) -> str:
         """Return the code of what is returned."""
-        found = iter(self.capture.outputs)
-
-        def write(nest: Any) -> str:
-            if nest is None:
-                return "None"
-            if not isinstance(nest, type) and hasattr(nest, "named_parameters"):
-                nest = dict(nest.named_parameters())
-            if isinstance(nest, dict):
-                return "{" + ", ".join(f"{key!r}: {write(x)}" for key, x in nest.items()) + "}"
-            if type(nest) is list:
-                return f"[{', '.join(map(write, nest))}]"
-            if isinstance(nest, tuple):
-                parts = [write(x) for x in nest]
-                return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-            value = next(found)
-            return repr(value.value) if type(value) is Fixed else self._operand(self.of(value))
-
-        result = write(self.capture.returned)
+        texts = [
+            repr(value.value) if type(value) is Fixed else self._operand(self.of(value))
+            for value in self.capture.outputs
+        ]
+        result = write_nest(self.capture.returned, iter(texts))
         changed = [(leaf.name or "leaf", self._operand(self.of(value, leaf))) for leaf, value in self.capture.writes]
         if not changed:
             return result

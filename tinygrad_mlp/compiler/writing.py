@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import COPY, DOT, SUM_PRODUCT, Term
+from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, Term
 from tinygrad_mlp.table import OPS
 
 # The ufunc of each row that is one.
@@ -80,6 +80,11 @@ def _of_numbers(term: Term, name: Name) -> str:
 COMPARISONS = frozenset((ops.greater, ops.greater_equal, ops.less, ops.less_equal, ops.equal, ops.not_equal))
 
 
+def is_elementwise(term: Term) -> bool:
+    """Return whether a term runs one element at a time, by a ufunc or a choice."""
+    return term.op in UFUNCS or term.op is ops.where
+
+
 def is_plain(term: Term) -> bool:
     """Return whether a term is written without operators, so that it needs no brackets as an operand."""
     if term.is_number:
@@ -144,7 +149,8 @@ def _part(part: Any) -> str:
 
 
 def _getitem(term: Term, x: str) -> str:
-    return f"{x}[{index_text(term.params['index'])}]"
+    text = f"{x}[{index_text(term.params['index'])}]"
+    return text if term.shape else f"{text}[()]"  # with an Ellipsis it would show the memory of x
 
 
 def _scatter(term: Term, x: str) -> str:
@@ -197,6 +203,7 @@ WRITERS: dict[Any, Callable[..., str]] = {
     OPS["dropout_mask"]: _mask,
     OPS["contraction"]: lambda t, *xs: f"np.einsum({t.params['subscripts']!r}, {', '.join(xs)}, optimize=True)",
     COPY: lambda _t, x: f"np.ascontiguousarray({x})",
+    PICK: lambda _t, x, i, j: f"{x}[{i}, {j}]",
     DOT: lambda _t, a, b: f"np.vdot({a}, {b})",
     SUM_PRODUCT: lambda _t, a, b: f"sum_product({a}, {b})",
     OPS["recurrence"]: lambda _t, a, b: f"recurrence({a}, {b})",

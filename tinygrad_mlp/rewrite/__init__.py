@@ -1,6 +1,6 @@
 """Algebra on recorded graphs: terms, one table of rules, and the lowering of composite rows."""
 
-from .lowering import BASIC, COPY, DOT, SUM_PRODUCT, lower
+from .lowering import BASIC, COPY, DOT, PICK, SUM_PRODUCT, lower
 from .terms import Program, Term, ordered, uses
 
-__all__ = ["BASIC", "COPY", "DOT", "SUM_PRODUCT", "Program", "Term", "lower", "ordered", "uses"]
+__all__ = ["BASIC", "COPY", "DOT", "PICK", "SUM_PRODUCT", "Program", "Term", "lower", "ordered", "uses"]

@@ -55,6 +55,7 @@ class Routine:
         return f"<{self.name}>"
 
 
+PICK = Routine("pick", lambda xp, x, i, j: x[i, j])  # elements by their rows and columns
 COPY = Routine("copy", lambda xp, x: np.ascontiguousarray(x))  # in C order
 DOT = Routine("vdot", lambda xp, a, b: np.vdot(a, b))
 SUM_PRODUCT = Routine("sum_product", lambda xp, weights, x: xp.sum_product(weights, x))
@@ -163,7 +164,12 @@ class Lowered:
         return self.program.make(ops.stack, *xs, axis=axis)
 
     def take_along_axis(self, x: Any, indices: Any, axis: int) -> Any:
-        """Return the elements at indices along an axis."""
+        """Return the elements at indices along an axis; one of each row by one index, which NumPy does much faster."""
+        if axis == -1 and x.ndim == 2 and indices.shape == (x.shape[0], 1) and type(indices) is Term:
+            rows = self.program.constant(np.arange(x.shape[0]))
+            labels = self.reshape(indices, (x.shape[0],))
+            like = (labels.shape, x.dtype)
+            return self.reshape(self.program.put(PICK, (x, rows, labels), {}, like), (x.shape[0], 1))
         return self.program.make(ops.take_along_axis, x, indices, axis=axis)
 
     def _reduced(self, op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
