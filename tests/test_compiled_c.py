@@ -297,6 +297,19 @@ def test_random_draws_keep_their_order():
         np.testing.assert_allclose(fast(X, one), f(X, other), rtol=1e-14)
 
 
+def test_long_chains_of_numbers_run_by_the_interpreter_in_c():
+    def f(x, y):
+        for _ in range(1500):
+            x, y = tg.sin(x) * y + 0.5, tg.maximum(x - y, x * 0.5)
+        return x
+
+    fast, slope = tg.compile(tg.value_and_grad(f, argnums=(0, 1)), backend="c"), tg.value_and_grad(f, argnums=(0, 1))
+    for point in ((0.3, 0.9), (-2.0, 0.1)):
+        ours, theirs = fast(*point), slope(*point)
+        np.testing.assert_allclose([ours[0], *ours[1]], [float(theirs[0]), *theirs[1]], rtol=1e-9)
+    assert fast.plan.backend == "scalars, c"
+
+
 # ---------------------------------------------------------------------------------------------------------------- cache
 
 BUILD = """

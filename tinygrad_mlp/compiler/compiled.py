@@ -64,7 +64,7 @@ class Compiled:
         """Return what replays a recording."""
         if capture.is_scalar():
             try:
-                return scalar_replay_of(capture)
+                return scalar_replay_of(capture, "numba" if self._compiler is None else "c")
             except UnsupportedError:  # a row that is not for floats
                 pass
         title = getattr(self._f, "__name__", "program")

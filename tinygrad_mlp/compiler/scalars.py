@@ -11,8 +11,8 @@ from .runner import runner
 from .scalar import ScalarProgram
 
 
-def scalar_replay_of(capture: Capture) -> Replay:
-    """Return what replays a recording of numbers.
+def scalar_replay_of(capture: Capture, interpreter: str) -> Replay:
+    """Return what replays a recording of numbers; large narrow graphs run by an interpreter, "numba" or "c".
 
     Raises:
         UnsupportedError: A row in it is not for floats.
@@ -23,7 +23,7 @@ def scalar_replay_of(capture: Capture) -> Replay:
     leaves = [x for x in capture.walk() if x.op is None and x.tick < start and id(x) not in known]
     results = list({id(x): x for x in capture.results()}.values())
     outputs = [x if type(x) in NODES else wrap(x) for x in (*results, *(node for node, _ in capture.guards))]
-    program = ScalarProgram([*given, *leaves], outputs)
+    program = ScalarProgram([*given, *leaves], outputs, interpreter=interpreter)
     plan = Plan(f"scalars, {program.engine}")
     plan.details = program.plan
     plan.live = [x.name or "leaf" for x in leaves]

@@ -38,14 +38,16 @@ SWEEPS = {
         "g[a] += y == 0 ? 0 : d * (y * pow(x, y - 1)); "
         "if (c == 0) g[b] += d * (x == 0 && y >= 0 ? 0 : r * log(x));"  # else the exponent is a constant
     ),
-    "maximum": "{ double l = x == y ? d / 2 : x < y ? 0 : d, h = x == y ? d / 2 : y < x ? 0 : d; g[a] += l; g[b] += h; }",
-    "minimum": "{ double l = x == y ? d / 2 : y < x ? 0 : d, h = x == y ? d / 2 : x < y ? 0 : d; g[a] += l; g[b] += h; }",
+    # the larger gets all, at a tie each gets half
+    "maximum": "g[a] += x == y ? d / 2 : x < y ? 0 : d; g[b] += x == y ? d / 2 : y < x ? 0 : d;",
+    "minimum": "g[a] += x == y ? d / 2 : y < x ? 0 : d; g[b] += x == y ? d / 2 : x < y ? 0 : d;",
     "where": "g[x != 0 ? b : c] += d;",
 }
 TEXT = """
 static double sigmoid(double x) { double e = exp(-fabs(x)); return x == x ? (x >= 0 ? 1 : e) / (1 + e) : x; }
 
-void forward(int64_t first, int64_t last, const Array *ops, const Array *args, const Array *terms, const Array *values) {
+void forward(int64_t first, int64_t last, const Array *ops, const Array *args, const Array *terms,
+             const Array *values) {
     const uint8_t *op = (const uint8_t *)ops->data;
     const int64_t *arg = (const int64_t *)args->data, *term = (const int64_t *)terms->data;
     double *v = (double *)values->data;

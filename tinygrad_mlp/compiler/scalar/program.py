@@ -31,6 +31,7 @@ class ScalarProgram:
         outputs: Nodes of the graph; derivatives that are not written out (see ``backward.derivative``) among them.
         engine: "python", straight-line source or, for a large graph, a loop; "levels", NumPy on groups of nodes;
             "numba" and "c", interpreters of opcodes; "auto" chooses by the size and the depth of the graph.
+        interpreter: The one that "auto" may choose.
 
     Attributes:
         engine: What was chosen. A graph with rows that the interpreter lacks runs by levels instead.
@@ -53,13 +54,16 @@ class ScalarProgram:
     <BLANKLINE>
     """
 
-    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], engine: str = "auto") -> None:
+    def __init__(
+        self, inputs: Sequence[Node], outputs: Sequence[Node], engine: str = "auto", interpreter: str = "numba"
+    ) -> None:
         if engine not in ENGINES:
             raise UnsupportedError(f"engine is {engine!r}; choose one of {', '.join(ENGINES)}")
         self._flat = flat = FlatGraph(inputs, outputs)
         self.n_inputs = flat.n_inputs
         self._logical = [i for i, logical in enumerate(flat.logical) if logical]
         self.n_operands = sum(map(len, flat.args))
+        self._interpreter = interpreter
         fusion = None if engine == "auto" and self.n_operands <= FEW else Fusion(flat)
         self.engine = self._choice(engine, flat, fusion)
         self._run: Written | Stepping | Levels | Tape
@@ -83,8 +87,9 @@ class ScalarProgram:
             return engine
         width = self.n_operands / max(fusion.n_levels, 1)
         written, stepped, compiled = NARROW
-        if width < compiled and self.n_operands > BIG and tape.is_installed() and tape.fits(flat, fusion):
-            return "numba"
+        installed = self._interpreter == "c" or tape.is_installed()
+        if width < compiled and self.n_operands > BIG and installed and tape.fits(flat, fusion):
+            return self._interpreter
         return "python" if width < (written if self.n_operands <= WRITTEN else stepped) else "levels"
 
     def __call__(self, values: Sequence[float]) -> list[float]:
