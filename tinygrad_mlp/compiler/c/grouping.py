@@ -8,9 +8,10 @@ from tinygrad_mlp.rewrite import Term
 from .layout import is_view
 from .placing import LANE, PRODUCTS, REDUCTIONS, Dims, Space, is_computed, matrix_axes, place
 
-LANES = 48  # elements of one term that are written out
-SUMMANDS = 640  # products that a small matrix product is written out into
-STATEMENTS = 4000  # of one group
+LANES = 24  # elements of one term that are written out
+SUMMANDS = 80  # products that a small matrix product is written out into; BLAS is faster with more
+NEAR = 4  # written-out elements, up to which a loop along one axis is as fast as one along all
+STATEMENTS = 1200  # of one group: the compiler takes a second for so many
 SMALL = 64  # elements of terms that are computed without a loop
 
 
@@ -139,7 +140,9 @@ def _spaces(seed: Term) -> list[Space]:
     if len(long) > 1:
         spaces.insert(0, Space((size,), shape, (0,) * len(shape), flat=True))
         along = tuple(long.index(i) if i in long else LANE for i in range(len(shape)))
-        spaces.append(Space([shape[i] for i in long], shape, along))
+        every = Space([shape[i] for i in long], shape, along)
+        few = size // shape[longest] <= NEAR
+        spaces.insert(len(spaces) if few else 1, every)  # the first of equals is taken
     return spaces
 
 

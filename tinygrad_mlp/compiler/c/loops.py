@@ -16,6 +16,8 @@ from .placing import LANE, PRODUCTS, REDUCTIONS, Dims, matrix_axes
 from .prelude import VECTOR_BINARY, VECTOR_UNARY
 
 PART = 2048  # elements after which a sum goes to a total of its own: long sums stay accurate
+NEAR = 4  # elements from one round to the next that the compiler reads and writes by itself
+PACKED = 128  # rounds whose elements are brought together, where these lie further apart
 CALL = re.compile(rf" ({'|'.join((*VECTOR_UNARY, *VECTOR_BINARY, 'htan', 'logsum2?'))})f?\(")
 COMBINED: dict[Any, str] = {ops.sum: "+", ops.prod: "*", ops.any: "|", ops.all: "&"}
 
@@ -56,6 +58,7 @@ class Loops:
         self.last: list[str] = []
         self._loaded: dict[Any, str] = {}
         self._inverses: dict[str, str] = {}
+        self._packs: dict[tuple[int, str], _Pack] = {}
         self._count = 0
         for term in group.terms:
             self._write(term)
@@ -114,8 +117,23 @@ class Loops:
         if key not in self._loaded:
             inner = len(self.space.lengths) - 1
             where = self.body if inner in dims else self.before_inner if set(dims) - {LANE} else self.first
-            self._loaded[key] = self._assign(str(c_type(x)), f"{self.pointer(found.base)}[{index}]", where)
+            text = f"{self.pointer(found.base)}[{index}]"
+            if where is self.body and self._is_far(found, dims):
+                text = self._packed(found.base, "in", str(c_type(x)), text)
+            self._loaded[key] = self._assign(str(c_type(x)), text, where)
         return self._loaded[key]
+
+    def _is_far(self, found: Layout, dims: Dims) -> bool:
+        """Return whether the elements of neighbouring rounds lie apart: the compiler would not vectorise that."""
+        strides = [abs(s) for s, d in zip(found.strides, dims, strict=True) if d == 0]
+        return len(self.space.lengths) == 1 and not self.space.flat and max(strides) > NEAR
+
+    def _packed(self, base: Term, way: str, kind: str, text: str) -> str:
+        """Return what an element is called where those of many rounds lie together."""
+        key = id(base), way
+        if key not in self._packs:
+            self._packs[key] = _Pack(self._fresh(), kind, way)
+        return self._packs[key].place(text)
 
     # ---------------------------------------------------------------------------------------------------------- terms
 
@@ -163,7 +181,12 @@ class Loops:
 
     def _store(self, term: Term, y: Any, dims: Dims, where: list[str]) -> None:
         memory, found = self.pointer(term), layout(term)
-        where += [f"{memory}[{self._index(found, lane, dims)}] = {y[lane]};" for lane in np.ndindex(*y.shape)]
+        far = where is self.stores and self._is_far(found, dims)
+        for lane in np.ndindex(*y.shape):
+            place = f"{memory}[{self._index(found, lane, dims)}]"
+            if far:
+                place = self._packed(term, "out", str(c_type(term)), place)
+            where.append(f"{place} = {y[lane]};")
 
     def _viewed(self, term: Term, x: Any, dims: Dims) -> Any:
         shape = (1,) * term.ndim if self.space.flat else self._lane_shape(term.shape, dims)
@@ -276,25 +299,40 @@ class Loops:
         if not lengths:
             return [*self.first, *self.body, *self.stores]
         inner = len(lengths) - 1
-        n = lengths[inner]
         lines = [f"for (int64_t i{a} = 0; i{a} < {m}; i{a}++) {{" for a, m in enumerate(lengths[:-1])]
-        parts = bool(self.clauses) and n > 2 * PART
-        if parts:
-            lines.append(f"for (int64_t lo = 0, hi; lo < {n}; lo = hi) {{ hi = lo + {PART} < {n} ? lo + {PART} : {n};")
+        size = self._part()
+        n = lengths[inner]
+        start, stop = ("lo", "hi") if size < n else ("0", str(n))
+        if size < n:
+            lines.append(f"for (int64_t lo = 0, hi; lo < {n}; lo = hi) {{ hi = lo + {size} < {n} ? lo + {size} : {n};")
+        packs = self._packs.values()
+        lines += [pack.declared(size) for pack in packs]
+        lines += [line for pack in packs if pack.way == "in" for line in pack.moved(start, stop)]
         lines += self.before_inner
-        lines += [f"{kind} {name} = {start};" for kind, name, start, _ in self.clauses]
+        lines += [f"{kind} {name} = {begin};" for kind, name, begin, _ in self.clauses]
+        for bounds in self._bounds(n) if size >= n else [(start, stop)]:
+            lines += self._round(inner, *bounds)
+        lines += [line for pack in packs if pack.way == "out" for line in pack.moved(start, stop)]
+        lines += self.after_inner
+        lines += ["}"] * (inner + (size < n))
+        where = "i0 - lo" if size < n else "i0"
+        return [*self.first, *(line.replace("@", where) for line in lines), *self.last]
+
+    def _part(self) -> int:
+        """Return the number of rounds of the innermost loop that run together."""
+        n = self.space.lengths[-1]
+        if self._packs:
+            return n if n <= 2 * PACKED else PACKED
+        return PART if self.clauses and n > 2 * PART else n
+
+    def _round(self, inner: int, start: str, stop: str) -> list[str]:
+        """Return the innermost loop."""
         how: dict[str, list[str]] = {}
         for _, name, _, by in self.clauses:
             how.setdefault(by, []).append(name)
         clauses = "".join(f" reduction({by}:{', '.join(names)})" for by, names in how.items())
-        bounds = [("lo", "hi")] if parts else self._bounds(n)
-        for start, stop in bounds:
-            lines.append(f"#pragma omp simd{clauses}")
-            lines.append(f"for (int64_t i{inner} = {start}; i{inner} < {stop}; i{inner}++) {{")
-            lines += [*self.body, *self.stores, "}"]
-        lines += self.after_inner
-        lines += ["}"] * (inner + parts)
-        return [*self.first, *lines, *self.last]
+        head = f"for (int64_t i{inner} = {start}; i{inner} < {stop}; i{inner}++) {{"
+        return [f"#pragma omp simd{clauses}", head, *self.body, *self.stores, "}"]
 
     def _bounds(self, n: int) -> list[tuple[str, str]]:
         """Return where the inner loop begins and stops: what is left over by whole vectors is a loop of its own.
@@ -307,6 +345,32 @@ class Loops:
         if not calls or rest < 2 or not width < n <= PART:
             return [("0", str(n))]
         return [("0", str(n - rest)), (str(n - rest), str(n))]
+
+
+class _Pack:
+    """Memory in which the elements of many rounds lie together, one row for each that is written out."""
+
+    def __init__(self, name: str, kind: str, way: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.way = way
+        self.places: list[str] = []
+
+    def place(self, text: str) -> str:
+        """Return what stands for an element of memory in a round."""
+        self.places.append(text)
+        return f"{self.name}[{len(self.places) - 1}][@]"
+
+    def declared(self, size: int) -> str:
+        """Return the declaration, for so many rounds."""
+        size += -size % 16
+        return f"{self.kind} {self.name}[{len(self.places)}][{size}] __attribute__((aligned(64)));"
+
+    def moved(self, start: str, stop: str) -> list[str]:
+        """Return the loop that moves elements from memory to here, or back."""
+        pairs = [(f"{self.name}[{r}][@]", text) for r, text in enumerate(self.places)]
+        lines = [f"{a} = {b};" if self.way == "in" else f"{b} = {a};" for a, b in pairs]
+        return [f"for (int64_t i0 = {start}; i0 < {stop}; i0++) {{", *lines, "}"]
 
 
 def suffix(kind: str) -> str:
