@@ -203,6 +203,16 @@ def test_results_are_arrays_of_their_own(rng):
         np.testing.assert_array_equal(x, y)
 
 
+def test_an_element_is_read_in_every_call(rng):
+    program = Program()
+    x = program.input((60,), np.dtype(float), "x")
+    y = program.make(ops.exp, x)
+    element = program.make(ops.getitem, program.make(ops.sqrt, y), index=(Ellipsis, 5))
+    function = kernel([x], [element, program.make(ops.sum, y, axis=(0,), keepdims=False)])
+    for a in rng.normal(size=(3, 60)):
+        np.testing.assert_allclose(function(a)[0], np.exp(a[5] / 2), rtol=1e-14)
+
+
 def test_nothing_is_computed_of_arrays_without_elements():
     program = Program()
     x = program.input((0, 3), np.dtype(float), "x")

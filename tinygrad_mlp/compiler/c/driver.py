@@ -37,9 +37,9 @@ class Driver(Code):
         if x is not None and x not in self.names and is_view(x):
             source = x.inputs[0]
             self.text(source)
-            line = f"{self.name(x)} = {self.view(x)}"
-            (self.once if id(source) in self.static else self.body).append(line)
-            if id(source) in self.static:
+            once = id(source) in self.static and x.shape  # without axes it is no view, but a number
+            (self.once if once else self.body).append(f"{self.name(x)} = {self.view(x)}")
+            if once:
                 self.static.add(id(x))
         name = super().text(x)
         return f"{name}.item()" if x is not None and id(x) in self.numbers else name
