@@ -11,16 +11,22 @@ from .runner import runner
 from .scalar import ScalarProgram
 
 
-def scalar_replay_of(capture: Capture, interpreter: str) -> Replay:
-    """Return what replays a recording of numbers; large narrow graphs run by an interpreter, "numba" or "c".
+def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
+    """Return what replays a recording of numbers; None if it is not of numbers alone.
+
+    Args:
+        capture: The recording.
+        interpreter: What runs large narrow graphs: "numba" or "c".
 
     Raises:
         UnsupportedError: A row in it is not for floats.
     """
+    lasting = capture.lasting_leaves()
+    if lasting is None:
+        return None
     given = [*(a.node for a in capture.arguments.traced), *(node for _reader, node in capture.readers)]
     known = set(map(id, given))
-    start = capture.trace.start
-    leaves = [x for x in capture.walk() if x.op is None and x.tick < start and id(x) not in known]
+    leaves = [x for x in lasting if id(x) not in known]
     results = list({id(x): x for x in capture.results()}.values())
     outputs = [x if type(x) in NODES else wrap(x) for x in (*results, *(node for node, _ in capture.guards))]
     program = ScalarProgram([*given, *leaves], outputs, interpreter=interpreter)
