@@ -24,7 +24,8 @@ def compile(
     Args:
         f: A function of floats, arrays, tensors and nests of them.
         backend: "numpy", or "c" where the machine has a C compiler.
-        donate: The numbers of arguments whose arrays may be overwritten by results, or True for all that is updated.
+        donate: The numbers or names of arguments whose arrays may be overwritten by results, or True for all that is
+            updated.
         rules: whether to rewrite by the table of rules.
         products: whether to compute sums of products by BLAS.
         layout: whether to compute long batches of few features transposed.
@@ -40,7 +41,7 @@ def compile(
         raise UnsupportedError(f"compile: backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     from .compiled import Compiled  # what compiles is loaded when something is compiled
 
-    return Compiled(f, backend, donate, switches)
+    return Compiled(f, backend, () if donate is None or donate is False else donate, switches)
 
 
 __all__ = ["compile"]

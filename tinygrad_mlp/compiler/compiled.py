@@ -3,17 +3,19 @@
 import threading
 from collections.abc import Callable
 from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
-from tinygrad_mlp.transforms import is_enclosed
+from tinygrad_mlp.transforms import depth, is_enclosed
 
 from .arguments import MISS
 from .capture import Capture
 from .replay import Replay, replay_of
 from .scalars import scalar_replay_of
+from .signature import Signature
 from .translation import Translation
 
 
@@ -34,17 +36,27 @@ class Compiled:
         self._donate = donate
         self._switches = switches
         self._replays: list[Replay] = []
+        self._last: Replay | None = None
+        self._is_bound = False  # whether a recording is bound to the leaves that it was given
+        self._digests: set[bytes] = set()  # of the recordings with leaves after the first
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, as plain numbers and arrays."""
         for replay in self._replays:
-            if mode() != GRADIENTS and is_enclosed():
+            if (mode() != GRADIENTS or depth()) and is_enclosed():
                 break
             y = replay.run(args, kwargs)
             if y is not MISS:
                 return y
         return self._record(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return it bound to an instance, as a method is."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self._f, self._backend, self._donate, self._switches)
 
     def _record(self, args: Any, kwargs: Any) -> Any:
         """Record a call of a new kind, and replay it."""
@@ -53,11 +65,25 @@ class Compiled:
         capture = Capture(self._f, args, kwargs)
         if self._switches.get("twice"):
             self._record_again(capture, args, kwargs)
-        replay = self._planned(capture)
-        with self._lock:
-            self._replays = [replay, *self._replays]
+        self._bind(capture)
+        self._last = replay = self._planned(capture)
+        with self._lock:  # those that are bound to leaves come first
+            general = capture.own is not None
+            self._replays = [*self._replays, replay] if general else [replay, *self._replays]
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
+
+    def _bind(self, capture: Capture) -> None:
+        """Tell a recording whether it holds for other leaves: from the third on, if it does the same as with others."""
+        if not any(a.is_leaf for a in capture.arguments.traced):
+            return
+        if self._is_bound:
+            signature = Signature(capture)
+            looked = any(a.node in capture.trace.looked for a in capture.arguments.traced)
+            if signature.digest in self._digests and not looked:
+                capture.own = tuple(signature.own.values())
+            self._digests.add(signature.digest)
+        self._is_bound = True
 
     def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
@@ -79,11 +105,11 @@ class Compiled:
 
     @property
     def _latest(self) -> Replay:
-        if not self._replays:
+        if self._last is None:
             raise TinygradError(
                 f"{getattr(self, '__name__', 'the function')} was not called yet: a call records the program"
             )
-        return self._replays[0]
+        return self._last
 
     @property
     def source(self) -> str:
