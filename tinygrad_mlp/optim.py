@@ -47,12 +47,13 @@ def adam(
 ) -> tuple[Any, Any, Any]:
     """Return ``x`` and both moments after step number ``step``, counted from 1, of Adam.
 
-    Source: D. Kingma, J. Ba, *Adam*, ICLR 2015, algorithm 1.
+    Source: D. Kingma, J. Ba, *Adam*, ICLR 2015, algorithm 1, with the corrections of both moments taken out of the
+    arrays as at the end of section 2; eps is corrected too, so that the result is that of the algorithm.
     """
     m = betas[0] * m + (1 - betas[0]) * g
     v = betas[1] * v + (1 - betas[1]) * (g * g)
-    unbiased_m, unbiased_v = m / (1 - betas[0] ** step), v / (1 - betas[1] ** step)
-    return x - lr * unbiased_m / (sqrt(unbiased_v) + eps), m, v
+    scale = sqrt(1 - betas[1] ** step)
+    return x - (lr * scale / (1 - betas[0] ** step)) * (m / (sqrt(v) + eps * scale)), m, v
 
 
 # --------------------------------------------------------------------------------------------------------- optimizers

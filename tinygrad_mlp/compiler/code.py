@@ -13,6 +13,7 @@ from .runtime import ROUTINES
 from .source import TAKEN, Names
 from .writing import UFUNCS, WRITERS, dtype_text, expression, is_literal, literal, rng_name
 
+FILLED = 2**18  # bytes of an array of one number; there is one of each shape and number
 POOLED = 2**15  # bytes; the memory of a larger result is used again when nobody holds it any more
 VIEWS = frozenset((ops.transpose, ops.reshape, ops.broadcast_to, ops.getitem))
 
@@ -165,7 +166,18 @@ class Code:
         if len(dtypes) != 1:
             return [self.text(x) for x in term.inputs]
         (dtype,) = dtypes
+        extreme = term.op in (ops.maximum, ops.minimum) and dtype == term.dtype and dtype.kind == "f"
+        if extreme and term.nbytes < FILLED and not self.local:
+            full = [x.is_number and x.is_constant for x in term.inputs]
+            return [
+                self.full(x, term, term.shape) if f else self.text(x) for x, f in zip(term.inputs, full, strict=True)
+            ]
         return [self._as_array(x, dtype) if x.is_number and dtype.kind == "f" else self.text(x) for x in term.inputs]
+
+    def full(self, x: Term, term: Term, shape: Any) -> str:
+        """Return the name of an array of one number: NumPy's maximum takes three times as long with a number."""
+        text = f"np.full({tuple(shape)}, {literal(x.value)}, {dtype_text(term.dtype)})"
+        return self.bound(("full", text), "c", text)
 
     def _as_array(self, x: Term, dtype: Any) -> str:
         key = (id(x), dtype)
@@ -254,5 +266,5 @@ def _shows_operand(term: Term) -> bool:
     if term.op is ops.getitem:
         index = term.params["index"]
         parts = index if type(index) is tuple else (index,)
-        return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
+        return bool(term.shape) and all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
     return term.op in VIEWS and not term.inputs[0].is_number

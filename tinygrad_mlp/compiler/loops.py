@@ -67,7 +67,7 @@ class _Loop:
     def _term(self, i: int, term: Term) -> None:
         """Write one term of the block."""
         code, block = self.code, self.block
-        xs = operands(code, term)
+        xs = self._operands(term)
         if block.reduces(term):
             self.lines.append(self._partial(term, xs))
             return
@@ -83,6 +83,20 @@ class _Loop:
         for x in owned:
             if code.local[id(x)] != part:
                 self.free.setdefault((x.shape, x.dtype), []).append(code.local[id(x)])
+
+    def _operands(self, term: Term) -> list[str]:
+        """Return what the operands of a term are called; numbers beside a maximum are arrays of a block's shape."""
+        code, block = self.code, self.block
+        xs = operands(code, term)
+        if term.op not in (ops.maximum, ops.minimum) or term.dtype.kind != "f" or term.shape != block.shape:
+            return xs
+        for i, x in enumerate(term.inputs):
+            if x.is_number and x.is_constant:
+                full = code.full(x, term, block.part_shape(term))
+                xs[i] = code.names.fresh("full")
+                code.body.append(f"{xs[i]} = {full}")
+                self.tails.append(f"{xs[i]} = {xs[i]}[{block.cut(_Scratch(term))}]")
+        return xs
 
     def _escapes(self, term: Term) -> bool:
         """Return whether a term is needed outside of its block."""
@@ -107,11 +121,11 @@ class _Loop:
         return name
 
     def _dying(self, term: Term) -> Term | None:
-        """Return an operand from outside whose memory a term may take: nothing reads it after this line."""
+        """Return an array from outside whose memory a term may take: no later line, and no later step, reads it."""
         code = self.code
-        for x in _distinct(term.inputs):
+        for x in _distinct([x for t in self.block.terms[: self.at + 1] for x in t.inputs]):
             same = x.shape == term.shape and x.dtype == term.dtype and id(x) not in self.inside
-            if same and code.dies(x) and code.arena.holds(x) and self.last[id(x)] == self.at:
+            if same and code.dies(x) and code.arena.holds(x) and self.last[id(x)] <= self.at:
                 return x
         return None
 

@@ -1,5 +1,6 @@
-"""Sums of products: what BLAS computes in one pass instead of an array of products and its sum."""
+"""Products of matrices and sums of products: what BLAS computes in one pass, and what to multiply by first."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,34 +8,51 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.rewrite import DOT, Program, Term, ordered, uses
 
 
-def products_summed(program: Program, roots: Sequence[Any]) -> list[Any]:
-    """Return terms equal to ``roots`` in which the sum of all elements of a product, used once, is a dot product."""
+def products_by_blas(program: Program, roots: Sequence[Any]) -> list[Any]:
+    """Return terms equal to ``roots``: sums of products are dot products, and numbers multiply the smallest matrix."""
     order = ordered(roots)
     count = uses(order, roots)
-    if not any(_is_summed(term, count) for term in order):
-        return list(roots)
     new: dict[int, Term] = {}
     for term in order:
-        if term.op is None or all(x is None or new[id(x)] is x for x in term.inputs):
-            new[id(term)] = term
-        else:
-            new[id(term)] = program.put(
-                term.op, tuple(x if x is None else new[id(x)] for x in term.inputs), term.params
-            )
-        if _is_summed(term, count):
-            product = term.inputs[0]
-            a, b = (product.inputs * 2)[:2]
-            new[id(term)] = program.put(DOT, (new[id(a)], new[id(b)]), {}, (term.shape, term.dtype))
-        made = new[id(term)]
-        if term.name and made.op is not None and not made.name:
-            made.name = term.name
+        inputs = tuple(x if x is None else new[id(x)] for x in term.inputs)
+        made = _dot(program, term, new, count)
+        if made is None:
+            made = _scaled(program, term, new, count)
+        if made is None:
+            same = all(x is y for x, y in zip(inputs, term.inputs, strict=True))
+            made = term if same else program.put(term.op, inputs, term.params)
+        if made is not term:
+            made.inner = term.inner
+            if term.name and made.op is not None and not made.name:
+                made.name = term.name
+        new[id(term)] = made
     return [new[id(root)] for root in roots]
 
 
-def _is_summed(term: Term, count: Any) -> bool:
+def _dot(program: Program, term: Term, new: dict[int, Term], count: Counter[int]) -> Any:
+    """Return the sum of all elements of a product, used once, as a dot product."""
     if term.op is not ops.sum or term.shape or not term.inputs[0].ndim:
-        return False
+        return None
     x = term.inputs[0]
-    if x.op not in (ops.multiply, ops.square) or count[id(x)] > 1 or x.dtype.char not in "fd":
-        return False
-    return all(y.shape == x.shape and y.dtype == x.dtype for y in x.inputs)
+    if (x.op is not ops.multiply and x.op is not ops.square) or count[id(x)] > 1 or x.dtype.char not in "fd":
+        return None
+    if not all(y.shape == x.shape and y.dtype == x.dtype for y in x.inputs):
+        return None
+    a, b = (x.inputs * 2)[:2]
+    return program.put(DOT, (new[id(a)], new[id(b)]), {}, (term.shape, term.dtype))
+
+
+def _scaled(program: Program, term: Term, new: dict[int, Term], count: Counter[int]) -> Any:
+    """Return ``c (A B)``, the product used once, as ``A (c B)`` where a factor is less than half as large."""
+    if term.op is not ops.multiply:
+        return None
+    for number, product in (term.inputs, term.inputs[::-1]):
+        if number.shape or product.op is not ops.matmul or count[id(product)] > 1 or product.dtype != term.dtype:
+            continue
+        a, b = product.inputs
+        least = min(a, b, key=lambda x: x.size)
+        if product.ndim == 2 and least.ndim == 2 and 2 * least.size < product.size and least.dtype == term.dtype:
+            smaller = program.make(ops.multiply, new[id(number)], new[id(least)])
+            factors = tuple(smaller if x is least else new[id(x)] for x in (a, b))
+            return program.put(ops.matmul, factors, {}, (term.shape, term.dtype))
+    return None

@@ -11,13 +11,13 @@ from .donation import donated
 from .kernel import Kernel
 from .layout import batch_last
 from .plan import Plan
-from .products import products_summed
+from .products import products_by_blas
 from .runner import runner
 from .schedule import schedule
 from .source import write_source
 from .translation import Translation
 
-PASSES = (("products", products_summed), ("layout", batch_last))
+PASSES = (("products", products_by_blas), ("layout", batch_last))
 
 
 class Replay(NamedTuple):
