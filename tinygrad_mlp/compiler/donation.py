@@ -14,7 +14,7 @@ def donated(
     """Return by ``id`` the results that may be written over an input, each with that input.
 
     An input is overwritten only when nothing reads it any more: neither what is computed from its new value, nor
-    another result that is itself written in place.
+    another result that is itself written in place, or that shows it.
 
     Args:
         roots: All that the kernel computes.
@@ -30,11 +30,13 @@ def donated(
     found: dict[int, Term] = {}
     taken: set[int] = set()
     early = {id(t) for t in ordered(guards)}
+    shown = {id(t) for t in roots}
     for result, x in candidates:
         if id(result) in found or id(result) in early or id(x) in taken or not _fits(result, x):
             continue
         late = _after(order, {id(result), *found})
-        if any(id(term) in late for term in _all_readers(x, readers) if term is not result):
+        others = [term for term in _all_readers(x, readers) if term is not result]
+        if id(x) in shown or any(id(t) in late or (t.op.view and id(t) in shown) for t in others):
             continue
         found[id(result)] = x
         taken.add(id(x))

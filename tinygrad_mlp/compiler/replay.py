@@ -105,8 +105,7 @@ class _Planned:
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
         overwritten = donated(wanted, self._candidates(donate, results), wanted[n:m])
-        last = [t for t in results if id(t) in overwritten]
-        steps = schedule(wanted, last, fuse=switches.get("blocks", True))
+        steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
         kernel = Kernel(self.inputs, steps, results, holds, overwritten)
         self.kernel = kernel.text

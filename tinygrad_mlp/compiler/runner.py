@@ -204,6 +204,8 @@ def check_donated(own: tuple[Any, ...], others: tuple[Any, ...]) -> None:
     for x in own:
         if not x.flags.writeable:
             raise UnsupportedError("compile: a donated array is read-only: pass a copy, or do not donate it")
+        if x.base is not None and _repeats(x):
+            raise UnsupportedError("compile: a donated array shows an element twice: pass a copy, or do not donate it")
     if len({id(x) for x in arrays}) == len(arrays) and all(x.base is None for x in arrays):
         return
     for i, x in enumerate(own):
@@ -212,6 +214,16 @@ def check_donated(own: tuple[Any, ...], others: tuple[Any, ...]) -> None:
                 raise UnsupportedError(
                     "compile: a donated array shares memory with another argument, which would change too: pass a copy"
                 )
+
+
+def _repeats(x: Any) -> bool:
+    """Return whether elements of an array may share memory: whether an axis steps by less than the ones inside it."""
+    extent = x.itemsize
+    for step, n in sorted((abs(step), n) for step, n in zip(x.strides, x.shape, strict=True) if n > 1):
+        if step < extent:
+            return bool(x.size)
+        extent += step * (n - 1)
+    return False
 
 
 def quietly(line: str, scope: dict[str, Any]) -> list[str]:
