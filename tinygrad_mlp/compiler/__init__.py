@@ -16,6 +16,7 @@ def compile(
     rules: bool = True,
     products: bool = True,
     layout: bool = True,
+    biases: bool = True,
     blocks: bool = True,
     twice: bool = False,
 ) -> Any:
@@ -29,10 +30,12 @@ def compile(
         rules: whether to rewrite by the table of rules.
         products: whether to compute sums of products by BLAS.
         layout: whether to compute long batches of few features transposed.
+        biases: whether products of such batches add the biases too, and sum their gradients.
         blocks: whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
         twice: whether to record a second time, and raise if that gives another program.
     """
-    switches = {"rules": rules, "products": products, "layout": layout, "blocks": blocks, "twice": twice}
+    switches = {"rules": rules, "products": products, "layout": layout, "biases": biases}
+    switches |= {"blocks": blocks, "twice": twice}
     if f is None:
         return lambda function: compile(function, backend=backend, donate=donate, **switches)
     if not callable(f):

@@ -1,10 +1,14 @@
 """What ``tg.compile`` returns: a function that is recorded once for each kind of call, and then replayed."""
 
+import gc
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
 from types import MethodType
 from typing import Any
+
+import numpy as np
 
 from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
@@ -62,16 +66,26 @@ class Compiled:
         """Record a call of a new kind, and replay it."""
         if is_enclosed():  # what encloses records the ops of the function
             return self._f(*args, **kwargs)
+        collecting = gc.isenabled()
+        gc.disable()  # of the very many nodes of a scalar graph none is garbage yet, and to look costs half of the time
+        try:
+            replay, is_general = self._replay_of(args, kwargs)
+        finally:
+            if collecting:
+                gc.enable()
+        self._last = replay
+        with self._lock:  # those that are bound to leaves come first
+            self._replays = [*self._replays, replay] if is_general else [replay, *self._replays]
+        y = replay.run(args, kwargs)
+        return plain(self._f(*args, **kwargs)) if y is MISS else y
+
+    def _replay_of(self, args: Any, kwargs: Any) -> tuple[Replay, bool]:
+        """Record a call, and return what replays it, and whether that takes other leaves than it was recorded with."""
         capture = Capture(self._f, args, kwargs)
         if self._switches.get("twice"):
             self._record_again(capture, args, kwargs)
         self._bind(capture)
-        self._last = replay = self._planned(capture)
-        with self._lock:  # those that are bound to leaves come first
-            general = capture.own is not None
-            self._replays = [*self._replays, replay] if general else [replay, *self._replays]
-        y = replay.run(args, kwargs)
-        return plain(self._f(*args, **kwargs)) if y is MISS else y
+        return self._planned(capture), capture.own is not None
 
     def _bind(self, capture: Capture) -> None:
         """Tell a recording whether it holds for other leaves: from the third on, if it does the same as with others."""
@@ -87,12 +101,10 @@ class Compiled:
 
     def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
-        if capture.is_scalar():
-            try:
-                return scalar_replay_of(capture)
-            except UnsupportedError:  # a row that is not for floats
-                pass
-        return replay_of(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+        replay = None
+        with suppress(UnsupportedError):  # a row that is not for floats
+            replay = scalar_replay_of(capture)
+        return replay or replay_of(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""
@@ -133,4 +145,5 @@ class Compiled:
 def plain(result: Any) -> Any:
     """Return the result of a function with numbers and arrays in place of nodes."""
     nest = Nest(result)
-    return nest.rebuild([x.numpy() if type(x) in NODES and x.shape else x for x in nest.leaves])
+    values = [x._payload if type(x) in NODES else x for x in nest.leaves]
+    return nest.rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in values])
