@@ -184,19 +184,6 @@ def rng_name(term: Term) -> str:
     return f"np.random.default_rng({rng!r})" if isinstance(rng, int) else f"rng{id(rng)}"
 
 
-def _along(call: str) -> Callable[..., str]:
-    """Return what writes a call of NumPy along an axis; without one it takes all elements in a row."""
-    return lambda t, x: f"np.{call}({x}, axis={t.params.get('axis')})"
-
-
-def _accumulated(ufunc: str) -> Callable[..., str]:
-    return lambda t, x: (
-        f"np.{ufunc}.accumulate(np.ravel({x}))"
-        if t.params.get("axis") is None
-        else f"np.{ufunc}.accumulate({x}, axis={t.params['axis']})"
-    )
-
-
 WRITERS: dict[Any, Callable[..., str]] = {
     **dict.fromkeys(REDUCERS, _reduction),
     ops.argmax: _argument,
