@@ -13,7 +13,7 @@ def compile(
     *,
     backend: str = "numpy",
     donate: Any = (),
-    rules: bool = True,
+    rules: Any = True,
     products: bool = True,
     layout: bool = True,
     blocks: bool = True,
@@ -25,11 +25,11 @@ def compile(
         f: A function of floats, arrays, tensors and nests of them.
         backend: "numpy", or "c" where the machine has a C compiler.
         donate: The numbers of arguments whose arrays may be overwritten by results, or True for all that is updated.
-        rules: whether to rewrite by the table of rules.
-        products: whether to compute sums of products by BLAS.
-        layout: whether to compute long batches of few features transposed.
-        blocks: whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
-        twice: whether to record a second time, and raise if that gives another program.
+        rules: Whether to rewrite by the table of rules, or the titles of the rules that are on.
+        products: Whether to compute sums of products by BLAS.
+        layout: Whether to compute long batches of few features transposed.
+        blocks: Whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
+        twice: Whether to record a second time, and raise if that gives another program.
     """
     switches = {"rules": rules, "products": products, "layout": layout, "blocks": blocks, "twice": twice}
     if f is None:
