@@ -75,7 +75,7 @@ def _identity(_program: Program, x: Term) -> Any:
 
 @rule("x + 0", ops.add)
 def _plus_zero(program: Program, a: Term, b: Term) -> Any:
-    """x + 0 is x."""
+    """``x + 0`` is ``x``."""
     for x, zero in ((a, b), (b, a)):
         if zero.is_constant and zero.number == 0:
             return instead(program, ops.add, x, a, b)
@@ -84,13 +84,13 @@ def _plus_zero(program: Program, a: Term, b: Term) -> Any:
 
 @rule("x - 0", ops.subtract)
 def _minus_zero(program: Program, a: Term, b: Term) -> Any:
-    """x - 0 is x."""
+    """``x - 0`` is ``x``."""
     return instead(program, ops.subtract, a, a, b) if b.is_constant and b.number == 0 else None
 
 
 @rule("0 - x", ops.subtract)
 def _zero_minus(program: Program, a: Term, b: Term) -> Any:
-    """0 - x is -x."""
+    """``0 - x`` is ``-x``."""
     if a.is_constant and a.number == 0 and is_float(b):
         return instead(program, ops.subtract, program.make(ops.negative, b), a, b)
     return None
@@ -98,7 +98,7 @@ def _zero_minus(program: Program, a: Term, b: Term) -> Any:
 
 @rule("x · 1", ops.multiply)
 def _times_one(program: Program, a: Term, b: Term) -> Any:
-    """x · 1 is x."""
+    """``x · 1`` is ``x``."""
     for x, one in ((a, b), (b, a)):
         if is_one(one):
             return instead(program, ops.multiply, x, a, b)
@@ -107,7 +107,7 @@ def _times_one(program: Program, a: Term, b: Term) -> Any:
 
 @rule("x · (-1)", ops.multiply)
 def _times_minus_one(program: Program, a: Term, b: Term) -> Any:
-    """x · (-1) is -x."""
+    """``x · (-1)`` is ``-x``."""
     for x, y in ((a, b), (b, a)):
         if y.is_constant and y.number == -1 and is_float(x) and like(x, x.shape, result(ops.multiply, a, b)[1]):
             return instead(program, ops.multiply, program.make(ops.negative, x), a, b)
@@ -116,7 +116,7 @@ def _times_minus_one(program: Program, a: Term, b: Term) -> Any:
 
 @rule("x / 1", ops.divide)
 def _over_one(program: Program, a: Term, b: Term) -> Any:
-    """x / 1 is x."""
+    """``x / 1`` is ``x``."""
     return instead(program, ops.divide, a, a, b) if is_one(b) else None
 
 
@@ -125,19 +125,19 @@ def _over_one(program: Program, a: Term, b: Term) -> Any:
 
 @rule("double negation", ops.negative)
 def _negation(_program: Program, x: Term) -> Any:
-    """-(-x) is x."""
+    """``-(-x)`` is ``x``."""
     return x.inputs[0] if is_(x, ops.negative) else None
 
 
 @rule("minus a difference", ops.negative)
 def _minus_difference(program: Program, x: Term) -> Any:
-    """-(a - b) is b - a."""
+    """``-(a - b)`` is ``b - a``."""
     return program.make(ops.subtract, x.inputs[1], x.inputs[0]) if is_(x, ops.subtract) else None
 
 
 @rule("minus a multiple", ops.negative)
 def _minus_multiple(program: Program, x: Term) -> Any:
-    """-(c · x) is (-c) · x, and -(c / x) is (-c) / x, for a number c."""
+    """``-(c · x)`` is ``(-c) · x``, and ``-(c / x)`` is ``(-c) / x``, for a number c."""
     if not is_(x, ops.multiply, ops.divide) or not is_float(x):
         return None
     for i in (0, 1) if x.op is ops.multiply else (0,):
@@ -149,7 +149,7 @@ def _minus_multiple(program: Program, x: Term) -> Any:
 
 @rule("sum with a negative", ops.add)
 def _plus_negative(program: Program, a: Term, b: Term) -> Any:
-    """a + (-b) is a - b."""
+    """``a + (-b)`` is ``a - b``."""
     for x, y in ((a, b), (b, a)):
         if is_(y, ops.negative) and is_float(y):
             return program.make(ops.subtract, x, y.inputs[0])
@@ -158,19 +158,19 @@ def _plus_negative(program: Program, a: Term, b: Term) -> Any:
 
 @rule("difference with a negative", ops.subtract)
 def _minus_negative(program: Program, a: Term, b: Term) -> Any:
-    """a - (-b) is a + b."""
+    """``a - (-b)`` is ``a + b``."""
     return program.make(ops.add, a, b.inputs[0]) if is_(b, ops.negative) and is_float(b) else None
 
 
 @rule("product with a negative", ops.multiply)
 def _times_negative(program: Program, a: Term, b: Term) -> Any:
-    """(-a) · b is -(a · b), where that has no more elements to negate; two negatives cancel."""
+    """``(-a) · b`` is ``-(a · b)``, where that has no more elements to negate; two negatives cancel."""
     return _outside(program, ops.multiply, a, b)
 
 
 @rule("quotient with a negative", ops.divide)
 def _over_negative(program: Program, a: Term, b: Term) -> Any:
-    """(-a) / b and a / (-b) are -(a / b); two negatives cancel."""
+    """``(-a) / b`` and ``a / (-b)`` are ``-(a / b)``, where that has no more elements; two negatives cancel."""
     return _outside(program, ops.divide, a, b)
 
 
@@ -187,7 +187,7 @@ def _outside(program: Program, op: Any, a: Term, b: Term) -> Any:
 
 @rule("sum of negatives", ops.sum)
 def _sum_of_negatives(program: Program, x: Term, **params: Any) -> Any:
-    """Σ (-x) is -Σ x."""
+    """``Σ (-x)`` is ``-Σ x``."""
     if is_(x, ops.negative) and is_float(x):
         return program.make(ops.negative, program.put(ops.sum, x.inputs, params))
     return None
@@ -198,19 +198,19 @@ def _sum_of_negatives(program: Program, x: Term, **params: Any) -> Any:
 
 @rule("x + x", ops.add)
 def _doubled(program: Program, a: Term, b: Term) -> Any:
-    """x + x is 2 · x."""
+    """``x + x`` is ``2 · x``."""
     return program.make(ops.multiply, 2, a) if a is b and is_float(a) and not a.is_number else None
 
 
 @rule("x · x", ops.multiply)
 def _squared(program: Program, a: Term, b: Term) -> Any:
-    """x · x is the square of x."""
+    """``x · x`` is the square of x."""
     return program.make(ops.square, a) if a is b and is_float(a) and not a.is_number else None
 
 
 @rule("powers by products", ops.power)
 def _power(program: Program, a: Term, b: Term) -> Any:
-    """x ** 2 and x ** 3 are products, x ** 0.5 is the square root, x ** -1 is 1 / x."""
+    """``x ** 2`` and ``x ** 3`` are products, ``x ** 0.5`` is the square root, ``x ** -1`` is ``1 / x``."""
     n = b.value if type(b.value) in NUMBERS else None
     if n is None or a.is_number or not is_float(a) or n not in (0.5, 1, 2, 3, -1):
         return None
@@ -224,7 +224,7 @@ def _power(program: Program, a: Term, b: Term) -> Any:
 
 @rule("division by a power of two", ops.divide)
 def _halved(program: Program, a: Term, b: Term) -> Any:
-    """x / 8 is x · 0.125, which rounds to the same and takes less time."""
+    """``x / 8`` is ``x · 0.125``, which rounds to the same and takes less time."""
     n = b.value
     if type(n) not in (int, float) or a.is_number or not is_float(a) or n == 1 or not 2**-10 <= abs(n) <= 2**10:
         return None

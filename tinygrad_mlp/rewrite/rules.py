@@ -37,4 +37,16 @@ def tables(rules: Any = True) -> tuple[Table, Table]:
 
 STABLE, EXACT = tables()
 
-__all__ = ["EXACT", "FORMS", "RULES", "STABILISING", "STABLE", "TOPICS", "Named", "check_titles", "every_rule", "tables", "titles"]
+__all__ = [
+    "EXACT",
+    "FORMS",
+    "RULES",
+    "STABILISING",
+    "STABLE",
+    "TOPICS",
+    "Named",
+    "check_titles",
+    "every_rule",
+    "tables",
+    "titles",
+]

@@ -86,7 +86,7 @@ def check_titles(rules: Any) -> frozenset[str]:
 
 def is_(x: Any, *rows: Any) -> bool:
     """Return whether a term is a call of one of the rows."""
-    return type(x) is Term and x.op in rows
+    return type(x) is Term and any(x.op is row for row in rows)
 
 
 def is_one(x: Term) -> bool:
@@ -96,7 +96,7 @@ def is_one(x: Term) -> bool:
 
 def is_float(x: Term) -> bool:
     """Return whether a term has a floating dtype: negatives of integers wrap around."""
-    return np.dtype(x.dtype).kind == "f"
+    return bool(np.dtype(x.dtype).kind == "f")
 
 
 def like(x: Any, shape: Any, dtype: Any) -> bool:

@@ -1,6 +1,7 @@
 """Rules for what overflows as it is written, softmax, sigmoid, their logarithms and gradients, and has a stable form.
 
-They give numbers where the original gives NaN or infinities, and what the original gives, to rounding, elsewhere.
+They give numbers where the original gives NaN or infinities, and what the original gives, to rounding, elsewhere. Only
+where an exponent is +inf, of which there is no softmax, a softmax is NaN throughout, and not just in that place.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from .terms import Program, Term, freeze
 
 @rule("log of softmax", ops.log, kind="stable")
 def _log_softmax(program: Program, x: Term) -> Any:
-    """log softmax(x) is log_softmax(x), also of a part of it, such as ``Y[rows, labels]``."""
+    """``log(softmax(x))`` is ``log_softmax(x)``, also of a part of it, such as ``Y[rows, labels]``."""
     if is_(x, ops.softmax):
         return program.put(ops.log_softmax, x.inputs, x.params)
     if is_(x, ops.getitem) and is_(x.inputs[0], ops.softmax) and len(x.inputs) == 1:
@@ -26,44 +27,46 @@ def _log_softmax(program: Program, x: Term) -> Any:
 
 @rule("log of exp", ops.log, kind="stable")
 def _log_of_exp(_program: Program, x: Term) -> Any:
-    """log exp(x) is x."""
-    return x.inputs[0] if is_(x, ops.exp) else None
+    """``log(exp(x))`` is ``x``."""
+    return x.inputs[0] if is_(x, ops.exp) and is_float(x.inputs[0]) else None
 
 
 @rule("log of 1 + exp", ops.log, kind="stable")
 def _softplus(program: Program, x: Term) -> Any:
-    """log(1 + exp(x)) is softplus(x)."""
+    """``log(1 + exp(x))`` is ``softplus(x)``."""
     e = _beside_one(x)
     return program.make(ops.softplus, e.inputs[0]) if e is not None else None
 
 
 @rule("log of 1 + exp, as log1p", ops.log1p, kind="stable")
 def _softplus_of_log1p(program: Program, x: Term) -> Any:
-    """log1p(exp(x)) is softplus(x)."""
-    return program.make(ops.softplus, x.inputs[0]) if is_(x, ops.exp) else None
+    """``log1p(exp(x))`` is ``softplus(x)``."""
+    return program.make(ops.softplus, x.inputs[0]) if is_(x, ops.exp) and is_float(x.inputs[0]) else None
 
 
 @rule("log of a sum of exp", ops.log, kind="stable")
 def _logsumexp(program: Program, x: Term) -> Any:
-    """log Σ exp(x) is logsumexp(x)."""
-    if is_(x, ops.sum) and is_(x.inputs[0], ops.exp) and not x.inputs[0].inputs[0].is_number:
-        return program.put(ops.logsumexp, x.inputs[0].inputs, x.params)
+    """``log(Σ exp(x))`` is ``logsumexp(x)``."""
+    e: Any = x.inputs[0] if is_(x, ops.sum) else None
+    if is_(e, ops.exp) and is_float(e.inputs[0]) and not e.is_number:
+        return program.put(ops.logsumexp, e.inputs, x.params)
     return None
 
 
 @rule("log of sigmoid", ops.log, kind="stable")
 def _log_sigmoid(program: Program, x: Term) -> Any:
-    """log σ(x) is log_sigmoid(x), and log(1 - σ(x)) is log_sigmoid(-x)."""
-    if is_(x, ops.sigmoid):
+    """``log(σ(x))`` is ``log_sigmoid(x)``, and ``log(1 - σ(x))`` is ``log_sigmoid(-x)``."""
+    if is_(x, ops.sigmoid) and is_float(x.inputs[0]):
         return program.make(ops.log_sigmoid, x.inputs[0])
-    if is_(x, ops.subtract) and is_one(x.inputs[0]) and is_(x.inputs[1], ops.sigmoid):
-        return program.make(ops.log_sigmoid, program.make(ops.negative, x.inputs[1].inputs[0]))
+    h: Any = x.inputs[1] if is_(x, ops.subtract) and is_one(x.inputs[0]) else None
+    if is_(h, ops.sigmoid) and is_float(h.inputs[0]):
+        return program.make(ops.log_sigmoid, program.make(ops.negative, h.inputs[0]))
     return None
 
 
 @rule("exp of log softmax", ops.exp)
 def _exp_of_log(program: Program, x: Term) -> Any:
-    """exp(log_softmax(x)) is softmax(x)."""
+    """``exp(log_softmax(x))`` is ``softmax(x)``."""
     return program.put(ops.softmax, x.inputs, x.params) if is_(x, ops.log_softmax) else None
 
 
@@ -71,7 +74,7 @@ def _beside_one(x: Any) -> Any:
     """Return ``e`` of ``1 + e``, where it is a call of exp, else None."""
     if is_(x, ops.add):
         for one, e in both_ways(*x.inputs):
-            if is_one(one) and is_(e, ops.exp) and e.shape == x.shape:
+            if is_one(one) and is_(e, ops.exp) and e.shape == x.shape and is_float(e.inputs[0]):
                 return e
     return None
 
@@ -81,7 +84,7 @@ def _beside_one(x: Any) -> Any:
 
 @rule("softmax written out", ops.divide, kind="stable")
 def _softmax(program: Program, a: Term, b: Term) -> Any:
-    """exp(x) / Σ exp(x) is softmax(x)."""
+    """``exp(x) / Σ exp(x)`` is ``softmax(x)``."""
     axis = _softmax_axis(a, b)
     return None if axis is None else program.make(ops.softmax, a.inputs[0], axis=axis)
 
@@ -96,7 +99,7 @@ def _softmax_axis(e: Term, total: Term) -> Any:
 
 @rule("softmax less its maximum", ops.softmax, ops.log_softmax)
 def _less_maximum(program: Program, x: Term, axis: int = -1) -> Any:
-    """softmax(x - max(x)) is softmax(x), which subtracts the maximum itself."""
+    """``softmax(x - max(x))`` is ``softmax(x)``, which subtracts the maximum itself."""
     if not is_(x, ops.subtract) or not x.ndim:
         return None
     y, top = x.inputs
@@ -107,7 +110,7 @@ def _less_maximum(program: Program, x: Term, axis: int = -1) -> Any:
 
 @rule("logsumexp less its maximum", ops.add, kind="stable")
 def _plus_maximum(program: Program, a: Term, b: Term) -> Any:
-    """max(x) + logsumexp(x - max(x)) is logsumexp(x)."""
+    """``max(x) + logsumexp(x - max(x))`` is ``logsumexp(x)``."""
     for top, y in both_ways(a, b):
         if not (is_(y, ops.logsumexp) and is_(y.inputs[0], ops.subtract) and top.shape == y.shape):
             continue
@@ -127,32 +130,35 @@ def _is_maximum(top: Any, x: Term, *axes: int) -> bool:
 
 @rule("gradient of softmax written out", ops.multiply, kind="stable")
 def _softmax_gradient(program: Program, a: Term, b: Term) -> Any:
-    """e · (p / S + Σ (q / S)) is softmax · (p + Σ q), where S is the sum of e = exp(x)."""
+    """For ``e = exp(x)`` and its sum S, ``e · (p / S + Σ (q / S))`` is ``softmax(x) · (p + Σ q)``."""
     for e, outer in both_ways(a, b):
         parts = addends(outer) if is_(e, ops.exp) and outer.shape == e.shape else []
         for (minus, p), (other, q) in (parts, parts[::-1]) if parts else ():
-            if not is_(p, ops.divide) or _softmax_axis(e, p.inputs[1]) is None or p.inputs[0].shape != e.shape:
+            total = p.inputs[1] if is_(p, ops.divide) and p.inputs[0].shape == e.shape else e
+            axis = _softmax_axis(e, total)
+            if axis is None:
                 continue
-            total = p.inputs[1]
             if not (is_(q, ops.sum) and q.params == total.params):
                 continue
             less, part = signed(q.inputs[0])
             if is_(part, ops.divide) and part.inputs[1] is total and part.inputs[0].shape == e.shape:
                 whole = program.put(ops.sum, part.inputs[:1], q.params)
                 inner = combined(program, [(minus, p.inputs[0]), (other ^ less, whole)])
-                return program.make(ops.multiply, program.make(ops.divide, e, total), inner)
+                return program.make(ops.multiply, program.make(ops.softmax, e.inputs[0], axis=axis), inner)
     return None
 
 
 @rule("gradient through the maximum of softmax", ops.add, kind="stable")
-def _through_maximum(_program: Program, a: Term, b: Term) -> Any:
-    """The maximum that is subtracted before exp changes nothing: its share, a multiple of Σ g = 0, goes."""
+def _through_maximum(program: Program, a: Term, b: Term) -> Any:
+    """The maximum that is subtracted before exp changes nothing: its share, a multiple of ``Σ g = 0``, goes."""
     for g, share in both_ways(a, b):
         if not (is_(share, ops.where) and g.shape == share.shape and share.inputs[2].number == 0):
             continue
         _, part = signed(share.inputs[1])
         total = signed(part.inputs[0] if is_(part, ops.divide) else part)[1]
-        if is_(total, ops.sum) and total.inputs[0] is g and _has_no_sum(g, total.params):
+        if not is_(total, ops.sum) or not is_float(g):
+            continue
+        if any(total.inputs[0] is x for x in (g, program.make(ops.negative, g))) and _has_no_sum(g, total.params):
             return g
     return None
 
@@ -182,13 +188,13 @@ def _is_softmax(y: Term, params: Any) -> bool:
 
 @rule("weights of a softmax", ops.multiply)
 def _weighted_softmax(program: Program, a: Term, b: Term) -> Any:
-    """(e / Σ e) w is e (w / Σ e), for e = exp(x - max(x)): one operation less on the whole array."""
+    """``(e / Σ e) · w`` is ``e · (w / Σ e)``, for ``e = exp(x - max(x))``: one operation less on the whole array."""
     for y, w in both_ways(a, b):
         if not (is_(y, ops.divide) and w.ndim == y.ndim and w.shape == y.inputs[1].shape):
             continue
         e, total = y.inputs
         axis = _softmax_axis(e, total)
-        if axis is None or total.size == e.size or not is_(e.inputs[0], ops.subtract):
+        if axis is None or not is_(e.inputs[0], ops.subtract):
             continue
         x, top = e.inputs[0].inputs  # the sum is at least 1, so that no quotient overflows
         if _is_maximum(top, x, axis):
@@ -201,9 +207,9 @@ def _weighted_softmax(program: Program, a: Term, b: Term) -> Any:
 
 @rule("sigmoid written out", ops.divide, ops.reciprocal, kind="stable")
 def _sigmoid(program: Program, *operands: Term) -> Any:
-    """1 / (1 + exp(-x)) and exp(x) / (1 + exp(x)) are σ(x)."""
+    """``1 / (1 + exp(-x))`` and ``exp(x) / (1 + exp(x))`` are ``σ(x)``."""
     e = _beside_one(operands[-1])
-    if e is None or not is_float(e.inputs[0]):
+    if e is None:
         return None
     if len(operands) == 1 or is_one(operands[0]):
         return program.make(ops.sigmoid, program.make(ops.negative, e.inputs[0]))
@@ -212,7 +218,7 @@ def _sigmoid(program: Program, *operands: Term) -> Any:
 
 @rule("gradient of sigmoid written out", ops.multiply, kind="stable")
 def _sigmoid_gradient(program: Program, a: Term, b: Term) -> Any:
-    """e · (w / (1 + e)) is w · σ(x), for e = exp(x), also with a sum of two such quotients."""
+    """For ``e = exp(x)``, ``e · (w / (1 + e))`` is ``w · σ(x)``, also with a sum of two such quotients."""
     for e, outer in both_ways(a, b):
         if not is_(e, ops.exp) or outer.shape != e.shape:
             continue
@@ -261,7 +267,7 @@ def _scattered(program: Program, q: Term, y: Term) -> Any:
 
 @rule("Y · (T / Y)", ops.multiply, kind="stable")
 def _cancelled(program: Program, a: Term, b: Term) -> Any:
-    """Y · (T / Y) is T, and (Y · w) · (T / Y) is T · w."""
+    """``Y · (T / Y)`` is ``T``, and ``(Y · w) · (T / Y)`` is ``T · w``."""
     for y, outer in both_ways(a, b):
         minus, q = signed(outer)
         t = _scattered(program, q, y)
@@ -278,11 +284,14 @@ def _cancelled(program: Program, a: Term, b: Term) -> Any:
 
 @rule("Y · (s + T / Y)", ops.multiply, kind="stable")
 def _cancelled_in_sum(program: Program, a: Term, b: Term) -> Any:
-    """Y · (s + T / Y) is Y · s + T."""
+    """``Y · (s + T / Y)`` is ``Y · s + T``, and ``Y · (s + w · (T / Y))`` is ``Y · s + w · T``."""
     for y, outer in both_ways(a, b):
         parts = addends(outer)
         for (minus, s), (other, q) in (parts, parts[::-1]) if parts else ():
             t = _scattered(program, q, y)
+            for over, w in both_ways(*q.inputs) if t is None and is_(q, ops.multiply) and q.shape == y.shape else ():
+                top = _over(over, y)
+                t = t if top is None else program.make(ops.multiply, w, top)
             if t is not None:
                 return combined(program, [(minus, program.make(ops.multiply, y, s)), (other, t)])
     return None
@@ -290,7 +299,7 @@ def _cancelled_in_sum(program: Program, a: Term, b: Term) -> Any:
 
 @rule("y z · (a / y + b / z)", ops.multiply, kind="stable")
 def _cancelled_twice(program: Program, a: Term, b: Term) -> Any:
-    """(y · z) · (a / y + b / z) is a · z + b · y, as in the gradient of a binary cross-entropy."""
+    """``(y · z) · (a / y + b / z)`` is ``a · z + b · y``, as in the gradient of a binary cross-entropy."""
     for yz, outer in both_ways(a, b):
         parts = addends(outer) if is_(yz, ops.multiply) else []
         if not parts or any(not is_(q, ops.divide) for _, q in parts):
@@ -304,20 +313,24 @@ def _cancelled_twice(program: Program, a: Term, b: Term) -> Any:
     return None
 
 
-@rule("(1 - t) h - t (1 - h)", ops.subtract, kind="stable")
+@rule("(1 - t) h - t (1 - h)", ops.subtract, ops.add, kind="stable")
 def _error(program: Program, a: Term, b: Term) -> Any:
-    """(1 - t) · h - t · (1 - h) is h - t."""
+    """``(1 - t) · h - t · (1 - h)`` is ``h - t``, and so is ``(1 - t) · h + t · (h - 1)``."""
     if not (is_(a, ops.multiply) and is_(b, ops.multiply)):
         return None
-    for rest, h in both_ways(*a.inputs):
-        for other, t in both_ways(*b.inputs):
-            if _is_rest(program, rest, t) and _is_rest(program, other, h):
-                return program.make(ops.subtract, h, t)
+    less = program.calling is ops.subtract
+    for first, second in ((a, b),) if less else both_ways(a, b):
+        for rest, h in both_ways(*first.inputs):
+            for other, t in both_ways(*second.inputs):
+                if _is_difference(rest, None, t) and _is_difference(other, *((None, h) if less else (h, None))):
+                    return program.make(ops.subtract, h, t)
     return None
 
 
-def _is_rest(program: Program, rest: Any, x: Term) -> bool:
-    """Return whether ``rest`` is ``1 - x``."""
-    if x.is_constant and rest.is_constant:
-        return program.make(ops.subtract, 1, x) is rest
-    return is_(rest, ops.subtract) and is_one(rest.inputs[0]) and rest.inputs[1] is x
+def _is_difference(x: Any, a: Any, b: Any) -> bool:
+    """Return whether a term is ``a - b``, where None stands for 1."""
+    if not is_(x, ops.subtract):
+        return False
+    return all(
+        is_one(found) if wanted is None else found is wanted for found, wanted in zip(x.inputs, (a, b), strict=True)
+    )
