@@ -86,7 +86,6 @@ CALLS = {
     "x / 1": [lambda x: x / 1, lambda x: x / 1.0],
     "double negation": [lambda x: neg(-x), lambda f: neg(-f)],
     "minus a difference": [lambda x, y: -(x - y), lambda x, f: -(f - x)],
-    "minus a multiple": [lambda x: -(3 * x), lambda x: -(x * 0.5), lambda x: -(2.0 / x)],
     "sum with a negative": [lambda x, y: x + -y, lambda x, c: -c + x, lambda x, f: x + -f],
     "difference with a negative": [lambda x, y: x - -y, lambda x, c: c - -x],
     "product with a negative": [lambda x, y: -x * y, lambda x, c: c * -x, lambda x, c: -x * -c, lambda x, f: f * -x],
@@ -109,6 +108,11 @@ CALLS = {
     "axes that stay": [lambda x: transpose(x, axes=(0, 1)), lambda x: transpose(transpose(x))],
     "one name for moves of axes": [lambda x: flip(x, axis1=0, axis2=1)],
     "one name for changes of shape": [lambda x: call("expand_dims")(x, axis=1)],
+    "indices that only add axes": [
+        lambda x: picked(x, index=(slice(None), None)),
+        lambda x: picked(x, index=(Ellipsis, None, slice(None))),
+        lambda x: scattered(picked(x, index=(0,)), shape=(1, *x.shape[1:]), index=(None, slice(None))),
+    ],
     "broadcasting to the same shape": [
         lambda x: spread(x, shape=x.shape),
         lambda x: spread(spread(x, shape=(2, *x.shape)), shape=(3, 2, *x.shape)),
@@ -151,6 +155,14 @@ CALLS = {
     ],
     "logsumexp less its maximum": [lambda x: add(logsumexp(sub(x, top(x, **KEEP)), **KEEP), top(x, **KEEP))],
     "gradient of softmax written out": [written],
+    "softmax in a product": [
+        lambda x, w: mul(exp(x), w / total(exp(x), **KEEP)),
+        lambda x, c: mul(neg(c / total(exp(x), **KEEP)), exp(x)),
+    ],
+    "log softmax written out": [
+        lambda x: sub(x, logsumexp(x, **KEEP)),
+        lambda x: sub(x, logsumexp(x, axis=0)),
+    ],
     "gradient through the maximum of softmax": [through_top, through_top_of_any],
     "weights of a softmax": [lambda x, c: mul(c, share(x))],
     "sigmoid written out": [
@@ -168,7 +180,10 @@ CALLS = {
     "Y · (T / Y)": [
         lambda y, t: y * (t / y),
         lambda y, t: neg(t / y) * y,
+        lambda y: y * (2.0 / y),
         lambda y, t, w: (y * w) * (t / y),
+        lambda y: mul(y, scattered(div(-0.5, picked(y, index=ROW)), shape=y.shape, index=ROW)),
+        lambda y, c: y * (c / y),
         lambda y, r: mul(y, scattered(div(r, picked(y, index=ROW)), shape=y.shape, index=ROW)),
     ],
     "Y · (s + T / Y)": [

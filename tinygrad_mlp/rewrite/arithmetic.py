@@ -135,18 +135,6 @@ def _minus_difference(program: Program, x: Term) -> Any:
     return program.make(ops.subtract, x.inputs[1], x.inputs[0]) if is_(x, ops.subtract) else None
 
 
-@rule("minus a multiple", ops.negative)
-def _minus_multiple(program: Program, x: Term) -> Any:
-    """``-(c · x)`` is ``(-c) · x``, and ``-(c / x)`` is ``(-c) / x``, for a number c."""
-    if not is_(x, ops.multiply, ops.divide) or not is_float(x):
-        return None
-    for i in (0, 1) if x.op is ops.multiply else (0,):
-        c, y = x.inputs[i], x.inputs[1 - i]
-        if c.is_constant and type(c.value) in (int, float) and _is_array(y) and c.value:
-            return program.make(x.op, -c.value, y)
-    return None
-
-
 @rule("sum with a negative", ops.add)
 def _plus_negative(program: Program, a: Term, b: Term) -> Any:
     """``a + (-b)`` is ``a - b``."""
@@ -164,7 +152,10 @@ def _minus_negative(program: Program, a: Term, b: Term) -> Any:
 
 @rule("product with a negative", ops.multiply)
 def _times_negative(program: Program, a: Term, b: Term) -> Any:
-    """``(-a) · b`` is ``-(a · b)``, where that has no more elements to negate; two negatives cancel."""
+    """``(-a) · b`` is ``-(a · b)``, where that has no more elements; a number takes the sign; two negatives cancel."""
+    for c, x in ((a, b), (b, a)):
+        if c.is_constant and type(c.value) in (int, float) and c.value and is_(x, ops.negative) and is_float(x):
+            return program.make(ops.multiply, -c.value, x.inputs[0])
     return _outside(program, ops.multiply, a, b)
 
 

@@ -71,6 +71,20 @@ def _reshaped(program: Program, x: Term, axis: Any = None) -> Any:
     return program.put(ops.reshape, (x,), {"shape": y.shape})
 
 
+@rule("indices that only add axes", ops.getitem, ops.scatter)
+def _new_axes(program: Program, x: Term, *more: Term, index: Any, shape: Any = None) -> Any:
+    """An index such as ``[:, None]`` is a change of shape."""
+    parts = index if type(index) is tuple else (index,)
+    if more or x.is_number or any(part is not None and part is not Ellipsis and not _is_whole(part) for part in parts):
+        return None
+    wanted = np.broadcast_to(np.zeros(()), x.shape)[index].shape if shape is None else shape
+    return program.put(ops.reshape, (x,), {"shape": tuple(wanted)})
+
+
+def _is_whole(part: Any) -> bool:
+    return type(part) is slice and part == slice(None)
+
+
 @rule("broadcasting to the same shape", ops.broadcast_to)
 def _broadcast(program: Program, x: Term, shape: Any) -> Any:
     """Of repetitions in a row only the last counts."""

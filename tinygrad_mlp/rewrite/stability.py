@@ -6,6 +6,8 @@ where an exponent is +inf, of which there is no softmax, a softmax is NaN throug
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp import ops
 
 from .ruling import addends, both_ways, combined, instead, is_, is_float, is_one, rule, signed
@@ -148,6 +150,29 @@ def _softmax_gradient(program: Program, a: Term, b: Term) -> Any:
     return None
 
 
+@rule("softmax in a product", ops.multiply, kind="stable")
+def _softmax_in_product(program: Program, a: Term, b: Term) -> Any:
+    """For ``e = exp(x)`` and its sum S, ``e · (w / S)`` is ``softmax(x) · w``."""
+    for e, outer in both_ways(a, b):
+        minus, q = signed(outer)
+        axis = _softmax_axis(e, q.inputs[1]) if is_(q, ops.divide) else None
+        if axis is not None:
+            y = program.make(ops.multiply, program.make(ops.softmax, e.inputs[0], axis=axis), q.inputs[0])
+            return program.make(ops.negative, y) if minus else y
+    return None
+
+
+@rule("log softmax written out", ops.subtract, kind="stable")
+def _log_softmax_written(program: Program, x: Term, b: Term) -> Any:
+    """``x - logsumexp(x)`` is ``log_softmax(x)``."""
+    if not (is_(b, ops.logsumexp) and b.inputs[0] is x and x.ndim and is_float(x)):
+        return None
+    axes = ops.reductions.reduced_axes(b.params.get("axis"), x.ndim)
+    if len(axes) != 1 or not (b.params.get("keepdims") or axes[0] == 0):
+        return None
+    return program.make(ops.log_softmax, x, axis=axes[0])
+
+
 @rule("gradient through the maximum of softmax", ops.add, kind="stable")
 def _through_maximum(program: Program, a: Term, b: Term) -> Any:
     """The maximum that is subtracted before exp changes nothing: its share, a multiple of ``Σ g = 0``, goes."""
@@ -242,24 +267,27 @@ def _share(program: Program, e: Term) -> Term:
 # ----------------------------------------------------------------------------------------------- quotients that cancel
 
 
-def _over(q: Term, y: Term) -> Any:
-    """Return ``t`` of ``t / y``, or of ``t / y[i]`` scattered to ``i``; None for anything else."""
-    if is_(q, ops.divide) and q.inputs[1] is y and q.inputs[0].shape == q.shape:
-        return q.inputs[0]
-    return None
+def _over(program: Program, q: Term, y: Term) -> Any:
+    """Return ``t`` of ``t / y``, in the shape of the quotient; None for anything else."""
+    if not (is_(q, ops.divide) and q.inputs[1] is y and y.shape == q.shape):
+        return None
+    t = q.inputs[0]
+    if t.is_number and not q.is_number:
+        return program.constant(np.broadcast_to(np.asarray(t.value, q.dtype), q.shape)) if t.is_constant else None
+    return t if t.shape == q.shape else program.make(ops.broadcast_to, t, shape=q.shape)
 
 
 def _scattered(program: Program, q: Term, y: Term) -> Any:
     """Return the same as ``_over``, and ``t`` scattered to ``i`` for ``t / y[i]`` scattered to ``i``."""
     if not (is_(q, ops.scatter) and len(q.inputs) == 1 and q.shape == y.shape):
-        return _over(q, y)
+        return _over(program, q, y)
     minus, part = signed(q.inputs[0])
-    if not (is_(part, ops.divide) and is_(part.inputs[1], ops.getitem) and part.inputs[1].inputs[0] is y):
+    picked = part.inputs[1] if is_(part, ops.divide) else None
+    if not is_(picked, ops.getitem) or picked.inputs != (y,):
         return None
-    picked = part.inputs[1].params["index"]
-    if len(part.inputs[1].inputs) != 1 or freeze(picked) != freeze(q.params["index"]):
+    if freeze(picked.params["index"]) != freeze(q.params["index"]):
         return None
-    t = part.inputs[0] if part.inputs[0].shape == part.shape else None
+    t = _over(program, part, picked)
     if t is None:
         return None
     return program.put(ops.scatter, (program.make(ops.negative, t) if minus else t,), q.params)
@@ -273,7 +301,7 @@ def _cancelled(program: Program, a: Term, b: Term) -> Any:
         t = _scattered(program, q, y)
         if t is None and is_(y, ops.multiply):
             for factor, w in both_ways(*y.inputs):
-                over = _over(q, factor)
+                over = _over(program, q, factor)
                 if over is not None and factor.shape == y.shape:
                     t = program.make(ops.multiply, over, w)
                     break
@@ -290,7 +318,7 @@ def _cancelled_in_sum(program: Program, a: Term, b: Term) -> Any:
         for (minus, s), (other, q) in (parts, parts[::-1]) if parts else ():
             t = _scattered(program, q, y)
             for over, w in both_ways(*q.inputs) if t is None and is_(q, ops.multiply) and q.shape == y.shape else ():
-                top = _over(over, y)
+                top = _over(program, over, y)
                 t = t if top is None else program.make(ops.multiply, w, top)
             if t is not None:
                 return combined(program, [(minus, program.make(ops.multiply, y, s)), (other, t)])
@@ -306,7 +334,7 @@ def _cancelled_twice(program: Program, a: Term, b: Term) -> Any:
             continue
         for y, z in both_ways(*yz.inputs):
             (minus, p), (other, q) = parts
-            over, under = _over(p, y), _over(q, z)
+            over, under = _over(program, p, y), _over(program, q, z)
             if over is not None and under is not None:
                 pairs = [(minus, program.make(ops.multiply, over, z)), (other, program.make(ops.multiply, under, y))]
                 return combined(program, pairs)
