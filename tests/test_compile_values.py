@@ -89,3 +89,12 @@ def test_second_derivatives_compile(program):
     with np.errstate(all="ignore"):
         for a, b in zip(fast(list(program.starts)), along(list(program.starts)), strict=True):
             assert_same(a, b, rtol=1e-7, atol=1e-9)
+
+
+def test_an_element_is_read_in_every_call():
+    def loss(x):
+        return tg.square((x + x)[0])
+
+    fast = tg.compile(lambda x: tg.hvp(loss, x, x * 0 + 0.5))
+    for start in (0.0, 1.0):
+        np.testing.assert_allclose(fast(np.array([start])), [4.0])

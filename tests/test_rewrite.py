@@ -343,7 +343,8 @@ def test_rules_keep_dtypes_and_integers_that_wrap_around(build, data):
         ok = np.isfinite(theirs)
         if rules is EXACT:
             np.testing.assert_array_equal(np.asarray(ours)[~ok], np.asarray(theirs)[~ok])
-        eps = np.finfo(plain.dtype).eps if plain.dtype.kind == "f" else 0
+        dtypes = [np.dtype(term.dtype) for term in ordered([plain])]
+        eps = max((np.finfo(dtype).eps for dtype in dtypes if dtype.kind == "f"), default=0)
         np.testing.assert_allclose(np.asarray(ours)[ok], np.asarray(theirs)[ok], rtol=0, atol=32 * eps * greatest)
 
 

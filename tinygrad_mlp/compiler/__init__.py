@@ -16,6 +16,7 @@ def compile(
     rules: Any = True,
     products: bool = True,
     layout: bool = True,
+    biases: bool = True,
     blocks: bool = True,
     twice: bool = False,
 ) -> Any:
@@ -28,10 +29,12 @@ def compile(
         rules: Whether to rewrite by the table of rules, or the titles of the rules that are on.
         products: Whether to compute sums of products by BLAS.
         layout: Whether to compute long batches of few features transposed.
+        biases: Whether products of such batches add the biases too, and sum their gradients.
         blocks: Whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
         twice: Whether to record a second time, and raise if that gives another program.
     """
-    switches = {"rules": rules, "products": products, "layout": layout, "blocks": blocks, "twice": twice}
+    switches = {"rules": rules, "products": products, "layout": layout, "biases": biases}
+    switches |= {"blocks": blocks, "twice": twice}
     if f is None:
         return lambda function: compile(function, backend=backend, donate=donate, **switches)
     if not callable(f):

@@ -1,7 +1,8 @@
 """Capture: run a function once on nodes, and note what it gives, changes, assumes and draws."""
 
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -14,7 +15,7 @@ from tinygrad_mlp.nest import Nest
 from .arguments import Arguments
 
 ndarray = np.ndarray
-NAMED = 2000  # frames whose local names are read: a scalar network has a hundred thousand calls
+NAMED = 20_000  # events after which no more local names are read: a scalar network has a hundred thousand calls
 
 
 class Fixed:
@@ -79,33 +80,33 @@ class Capture:
         given += [value for _tick, _leaf, value in self.trace.writes]
         return [x for x in given if type(x) in NODES]
 
-    def walk(self) -> Iterator[Any]:
-        """Yield every node that the roots depend on, once."""
-        stack = self.roots()
-        seen = set(map(id, stack))
-        while stack:
-            node = stack.pop()
-            yield node
-            for x in node.inputs:
-                if type(x) in NODES and id(x) not in seen:
-                    seen.add(id(x))
-                    stack.append(x)
-
-    def is_scalar(self) -> bool:
-        """Return whether all is Python numbers, and no leaf has two values."""
+    def lasting_leaves(self) -> list[Any] | None:
+        """Return the leaves older than the call that it depends on; None if not all is numbers, one value a leaf."""
         if self.draws or not all(_is_scalar(x) for x in (*self.results(), *(a.node for a in self.arguments.traced))):
-            return False
-        written: dict[int, int] = {}
+            return None
+        written: dict[Any, int] = {}
         for tick, leaf, _value in self.trace.writes:
-            written.setdefault(id(leaf), tick)
-        first = min(written.values(), default=None)
-        for node in self.walk():
-            if type(node._payload) not in (float, bool):
-                return False
-            late = first is not None and node.op is not None and node.tick >= first
-            if late and any(written.get(id(x), node.tick + 1) <= node.tick for x in node.inputs if type(x) in NODES):
-                return False
-        return True
+            written.setdefault(leaf, tick)
+        first = min(written.values(), default=math.inf)
+        start, leaves = self.trace.start, []
+        stack = self.roots()
+        seen = set(stack)
+        push, pop, see = stack.append, stack.pop, seen.add
+        while stack:
+            node = pop()
+            if type(node._payload) is not float and type(node._payload) is not bool:
+                return None
+            inputs = node.inputs
+            for x in inputs:
+                if type(x) in NODES and x not in seen:
+                    see(x)
+                    push(x)
+            if node.op is None:
+                if node.tick < start:
+                    leaves.append(node)
+            elif node.tick >= first and any(type(x) in NODES and written.get(x, math.inf) <= node.tick for x in inputs):
+                return None
+        return leaves
 
 
 def _is_number(x: Any) -> bool:
@@ -131,7 +132,7 @@ class _Naming:
 
     def __init__(self, names: dict[int, tuple[Any, str]]) -> None:
         self.names = names
-        self.frames = 0
+        self.events = 0
         self.before: Any = None
 
     def __enter__(self) -> None:
@@ -144,13 +145,13 @@ class _Naming:
             sys.setprofile(None)
 
     def _look(self, frame: FrameType, event: str, _arg: Any) -> None:
+        self.events += 1
+        if self.events > NAMED:
+            sys.setprofile(None)
+            return
         if event != "return" or frame.f_code.co_name in ("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>"):
             return
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] == "tinygrad_mlp":
-            return
-        self.frames += 1
-        if self.frames > NAMED:
-            sys.setprofile(None)
             return
         for name, value in frame.f_locals.items():
             if type(value) in NODES and name.isidentifier():

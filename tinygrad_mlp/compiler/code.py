@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import Term
+from tinygrad_mlp.rewrite import WITH_ONES, Term
 from tinygrad_mlp.rewrite.terms import evaluate
 
 from .buffers import Arena
@@ -34,6 +34,7 @@ class Code:
         arena: The buffers.
         static: By ``id``, terms whose arrays are made once, with the kernel.
         local: What a term is called inside of the block that is being written, by ``id``.
+        above_ones: By ``id``, terms whose arrays lie above a row of ones, with the term of both.
         position: The place in the plan of what is being written.
     """
 
@@ -50,6 +51,7 @@ class Code:
         self.donated = donated
         self.roots = {id(t) for t in roots}
         self.users: dict[int, set[int]] = {}
+        self.above_ones = {id(t.inputs[0]): t for terms in plan for t in terms if t.op is WITH_ONES}
         self._bound: dict[Any, str] = {}
         self._routines: set[str] = set()
         self._base: dict[int, Term] = {}
@@ -266,5 +268,7 @@ def _shows_operand(term: Term) -> bool:
     if term.op is ops.getitem:
         index = term.params["index"]
         parts = index if type(index) is tuple else (index,)
-        return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
+        return bool(term.shape) and all(
+            part is None or part is Ellipsis or type(part) in (int, slice) for part in parts
+        )
     return term.op in VIEWS and not term.inputs[0].is_number

@@ -1,7 +1,9 @@
 """What ``tg.compile`` returns: a function that is recorded once for each kind of call, and then replayed."""
 
+import gc
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
 from typing import Any
 
@@ -51,23 +53,31 @@ class Compiled:
         """Record a call of a new kind, and replay it."""
         if is_enclosed():  # what encloses records the ops of the function
             return self._f(*args, **kwargs)
-        capture = Capture(self._f, args, kwargs)
-        if self._switches.get("twice"):
-            self._record_again(capture, args, kwargs)
-        replay = self._planned(capture)
+        collecting = gc.isenabled()
+        gc.disable()  # of the very many nodes of a scalar graph none is garbage yet, and to look costs half of the time
+        try:
+            replay = self._replay_of(args, kwargs)
+        finally:
+            if collecting:
+                gc.enable()
         with self._lock:
             self._replays = [replay, *self._replays]
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
 
+    def _replay_of(self, args: Any, kwargs: Any) -> Replay:
+        """Record a call, and return what replays it."""
+        capture = Capture(self._f, args, kwargs)
+        if self._switches.get("twice"):
+            self._record_again(capture, args, kwargs)
+        return self._planned(capture)
+
     def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
-        if capture.is_scalar():
-            try:
-                return scalar_replay_of(capture)
-            except UnsupportedError:  # a row that is not for floats
-                pass
-        return replay_of(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+        replay = None
+        with suppress(UnsupportedError):  # a row that is not for floats
+            replay = scalar_replay_of(capture)
+        return replay or replay_of(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""

@@ -13,6 +13,7 @@ from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, Program, Term, or
 from .writing import UFUNCS
 
 LONG, FEW, RATIO = 48, 24, 4  # at least so many rows, at most so many columns, and so many times more rows
+DEEP, TALL = 32, 256  # BLAS multiplies (rows, inner) by (inner, few) twice as fast as the transposed of both
 REDUCTIONS = frozenset((ops.sum, ops.max, ops.min, ops.prod, ops.any, ops.all))
 
 
@@ -85,7 +86,10 @@ class _Layout:
     def copied(self, x: Term) -> Term:
         """Return a term transposed in memory: strided operands take three times as long."""
         y = self.flipped(x)
-        return self.program.put(COPY, (y,), {}, (y.shape, y.dtype)) if y.op is ops.transpose and y.size > 1 else y
+        return self._copy(y) if y.op is ops.transpose and y.size > 1 else y
+
+    def _copy(self, x: Term) -> Term:
+        return self.program.put(COPY, (x,), {}, (x.shape, x.dtype))
 
     def _turn(self, x: Term) -> Term:
         return self.program.make(ops.transpose, x, axes=(1, 0))
@@ -114,6 +118,8 @@ class _Layout:
             return self.program.put(op, tuple(self._beside(x) for x in xs), params)
         if op is ops.matmul:
             a, b = xs
+            if a.ndim == b.ndim == 2 and a.shape[1] >= DEEP and a.shape[0] >= TALL:
+                return self._copy(self._turn(self._straight(term)))
             if a.ndim == b.ndim == 2:
                 return self.program.make(ops.matmul, self.flipped(b), self.flipped(a))
         if op in REDUCTIONS and params.get("keepdims") and xs[0].ndim == 2 and id(xs[0]) in self.chosen:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import COPY, SUM_PRODUCT, Term
+from tinygrad_mlp.rewrite import BESIDE, COPY, SUM_PRODUCT, WITH_ONES, Term
 
 from .code import POOLED, Code
 from .schedule import PRODUCTS
-from .writing import UFUNCS, is_elementwise
+from .writing import UFUNCS, dtype_text, is_elementwise
 
 REDUCERS = {
     ops.sum: "add", ops.prod: "multiply", ops.max: "maximum", ops.min: "minimum", ops.any: "logical_or",
@@ -23,6 +23,8 @@ def write(code: Code, term: Term) -> None:
         code.body.append(f"{code.name(term)} = {code.inline(term)}")
     elif code.is_view(term):
         _write_view(code, term)
+    elif term.op is WITH_ONES:
+        code.static.add(id(term))  # its operand was written into it
     elif id(term) in code.donated or (has_out(term) and term.shape and id(term) not in code.roots):
         xs = operands(code, term)
         code.body.append(with_out(code, term, _out(code, term), xs))
@@ -76,6 +78,8 @@ def _out(code: Code, term: Term) -> str:
         name = code.names[code.donated[id(term)]]
         code.names.alias(term, name)
         return name
+    if id(term) in code.above_ones:
+        return _above_ones(code, term)
     reused = None
     if is_elementwise(term):
         for x in term.inputs:
@@ -88,11 +92,32 @@ def _out(code: Code, term: Term) -> str:
     return name
 
 
+def _above_ones(code: Code, term: Term) -> str:
+    """Return the name of the rows above a row of ones, which only the first line of a kernel writes."""
+    both = code.above_ones[id(term)]
+    rows = term.shape[0]
+    code.once.append(f"{code.name(both)} = np.ones({both.shape}, {dtype_text(term.dtype)})")
+    name = code.name(term)
+    code.once.append(f"{name} = {code.name(both)}[:{rows}]")
+    code.static.add(id(term))
+    return name
+
+
+def _beside(code: Code, term: Term, out: str, xs: list[str]) -> str:
+    """Return the lines that put a column beside a matrix, both negated if that is wanted."""
+    n = term.shape[1] - 1
+    parts = [code.bound((out, part), f"{out}_part", f"{out}[:, {part}]") for part in (f":{n}", f"{n}:")]
+    if term.params["negated"]:
+        f = code.call("np.negative")
+        return "; ".join(f"{f}({x}, {part})" for x, part in zip(xs, parts, strict=True))
+    return "; ".join(f"{code.call('np.copyto')}({part}, {x})" for x, part in zip(xs, parts, strict=True))
+
+
 def has_out(term: Term) -> bool:
     """Return whether there is a line that computes a term into an array that is given."""
     if not term.size:
         return False
-    if term.op in UFUNCS or term.op in REDUCERS or term.op is COPY:
+    if term.op in UFUNCS or term.op in REDUCERS or term.op in (COPY, BESIDE, WITH_ONES):
         return True
     if term.op is ops.where:
         return is_masked(term)
@@ -107,6 +132,8 @@ def with_out(code: Code, term: Term, out: str, xs: list[str]) -> str:
             return f"{code.call('np.reciprocal')}({xs[1]}, {out})"
         where = f"out={out}" if op in (ops.maximum, ops.minimum) else out  # NumPy refuses it by position there
         return f"{code.call(f'np.{UFUNCS[op].__name__}')}({', '.join(xs)}, {where})"
+    if op is BESIDE:
+        return _beside(code, term, out, xs)
     if op is COPY:
         return f"{code.call('np.copyto')}({out}, {xs[0]})"
     if op is ops.matmul:

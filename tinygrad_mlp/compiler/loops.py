@@ -121,11 +121,11 @@ class _Loop:
         return name
 
     def _dying(self, term: Term) -> Term | None:
-        """Return an operand from outside whose memory a term may take: nothing reads it after this line."""
+        """Return an array from outside whose memory a term may take: no later line, and no later step, reads it."""
         code = self.code
-        for x in _distinct(term.inputs):
+        for x in _distinct([x for t in self.block.terms[: self.at + 1] for x in t.inputs]):
             same = x.shape == term.shape and x.dtype == term.dtype and id(x) not in self.inside
-            if same and code.dies(x) and code.arena.holds(x) and self.last[id(x)] == self.at:
+            if same and code.dies(x) and code.arena.holds(x) and self.last[id(x)] <= self.at:
                 return x
         return None
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
 from tinygrad_mlp.rewrite.rules import tables
 
+from .biases import biases_by_blas
 from .capture import Capture, Fixed
 from .donation import donated
 from .kernel import Kernel
@@ -17,7 +18,7 @@ from .schedule import schedule
 from .source import write_source
 from .translation import Translation
 
-PASSES = (("products", products_by_blas), ("layout", batch_last))
+PASSES = (("products", products_by_blas), ("layout", batch_last), ("biases", biases_by_blas))
 
 
 class Replay(NamedTuple):

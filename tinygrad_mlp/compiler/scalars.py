@@ -11,16 +11,18 @@ from .runner import runner
 from .scalar import ScalarProgram
 
 
-def scalar_replay_of(capture: Capture) -> Replay:
-    """Return what replays a recording of numbers.
+def scalar_replay_of(capture: Capture) -> Replay | None:
+    """Return what replays a recording of numbers; None if it is not of numbers alone.
 
     Raises:
         UnsupportedError: A row in it is not for floats.
     """
+    lasting = capture.lasting_leaves()
+    if lasting is None:
+        return None
     given = [*(a.node for a in capture.arguments.traced), *(node for _reader, node in capture.readers)]
     known = set(map(id, given))
-    start = capture.trace.start
-    leaves = [x for x in capture.walk() if x.op is None and x.tick < start and id(x) not in known]
+    leaves = [x for x in lasting if id(x) not in known]
     results = list({id(x): x for x in capture.results()}.values())
     outputs = [x if type(x) in NODES else wrap(x) for x in (*results, *(node for node, _ in capture.guards))]
     program = ScalarProgram([*given, *leaves], outputs)

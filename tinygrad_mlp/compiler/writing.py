@@ -149,7 +149,8 @@ def _part(part: Any) -> str:
 
 
 def _getitem(term: Term, x: str) -> str:
-    return f"{x}[{index_text(term.params['index'])}]"
+    text = f"{x}[{index_text(term.params['index'])}]"
+    return text if term.shape else f"{text}[()]"  # with an Ellipsis it would show the memory of x
 
 
 def _scatter(term: Term, x: str) -> str:

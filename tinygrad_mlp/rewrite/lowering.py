@@ -55,6 +55,15 @@ class Routine:
         return f"<{self.name}>"
 
 
+WITH_ONES = Routine("with_ones", lambda xp, x: np.concatenate([x, np.ones((1, x.shape[1]), x.dtype)]))
+
+
+def _beside(_xp: Any, weights: Any, bias: Any, *, negated: bool) -> Any:
+    both = np.concatenate([weights, bias], axis=1)
+    return -both if negated else both
+
+
+BESIDE = Routine("beside", _beside)  # a column beside a matrix
 PICK = Routine("pick", lambda xp, x, i, j: x[i, j])  # elements by their rows and columns
 COPY = Routine("copy", lambda xp, x: np.ascontiguousarray(x))  # in C order
 DOT = Routine("vdot", lambda xp, a, b: np.vdot(a, b))

@@ -191,10 +191,8 @@ def _through_maximum(program: Program, a: Term, b: Term) -> Any:
 def _has_no_sum(g: Term, params: Any) -> bool:
     """Return whether a term is ``Y Σt - t`` or ``Y (t - Σ Y t)``, for a softmax Y along the axes summed over."""
     for (minus, y), (other, t) in (addends(g), addends(g)[::-1]) if addends(g) else ():
-        if minus == other or not is_(y, ops.multiply):
-            continue
-        for softmax, s in both_ways(*y.inputs):
-            if is_(s, ops.sum) and s.inputs[0] is t and s.params == params and _is_softmax(softmax, params):
+        for softmax, s in both_ways(*y.inputs) if is_(y, ops.multiply) else ():
+            if _is_softmax(softmax, params) and _is_total(s, t, minus ^ other, params):
                 return True
     for softmax, inner in both_ways(*g.inputs) if is_(g, ops.multiply) else ():
         for (minus, t), (other, s) in (addends(inner), addends(inner)[::-1]) if addends(inner) else ():
@@ -203,6 +201,14 @@ def _has_no_sum(g: Term, params: Any) -> bool:
                 if pair == {id(t), id(softmax)} and _is_softmax(softmax, params):
                     return True
     return False
+
+
+def _is_total(s: Term, t: Term, less: bool, params: Any) -> bool:
+    """Return whether ``s`` is the sum of ``t``, or of ``-t`` unless ``less``; what is constant was computed already."""
+    if s.is_constant and t.is_constant:
+        values = np.sum(t.value, axis=params["axis"], keepdims=True)
+        return bool(np.allclose(values, s.value if less else np.negative(s.value), rtol=1e-6, atol=0))
+    return less and is_(s, ops.sum) and s.inputs[0] is t and bool(s.params == params)
 
 
 def _is_softmax(y: Term, params: Any) -> bool:
@@ -282,7 +288,7 @@ def _scattered(program: Program, q: Term, y: Term) -> Any:
     if not (is_(q, ops.scatter) and len(q.inputs) == 1 and q.shape == y.shape):
         return _over(program, q, y)
     minus, part = signed(q.inputs[0])
-    picked = part.inputs[1] if is_(part, ops.divide) else None
+    picked: Any = part.inputs[1] if is_(part, ops.divide) else None
     if not is_(picked, ops.getitem) or picked.inputs != (y,):
         return None
     if freeze(picked.params["index"]) != freeze(q.params["index"]):
