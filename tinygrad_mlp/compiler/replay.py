@@ -90,8 +90,9 @@ class _Planned:
         self.guards = [(known[id(t)], holds) for t, (_, holds) in zip(guards, capture.guards, strict=True)]
         self.results = list({id(t): t for t in self._results.values()}.values())
         self.wanted = [*self.draws, *(t for t, _ in self.guards), *self.results]
-        plan.recorded = sum(t.op is not None for t in ordered(roots))
+        plan.recorded = translation.recorded
         plan.lowered = len(plain.made)
+        plan.rewritten = sum(t.op is not None for t in ordered(self.wanted))
         plan.rules = translation.program.fired + self.program.fired
         plan.rules["dead code"] = _not_needed(translation.program, roots) + _not_needed(self.program, self.wanted)
         plan.live = [term.name for _reader, term, leaf in translation.live if leaf is not None]

@@ -13,7 +13,8 @@ from .terms import Program, Term, _dtype_of, freeze
 
 Rule = Callable[..., Any]
 Table = dict[Any, Sequence["Named"]]
-RULES: Table = {}
+RULES: Table = {}  # by row
+TITLES: dict[str, "Named"] = {}  # by title, in the order in which they are written
 ELEMENTWISE = tuple(op for op in OPS.values() if op.elementwise)
 
 
@@ -47,16 +48,19 @@ def rule(title: str, *rows: Any, kind: str = "exact") -> Callable[[Rule], Rule]:
     """Return a decorator that enters a rule for calls of the rows in the table."""
 
     def enter(function: Rule) -> Rule:
+        named = Named(title, function, kind)
+        if TITLES.setdefault(title, named) is not named:
+            raise AssertionError(f"two rules are called {title!r}")
         for row in rows:
-            RULES[row] = [*RULES.get(row, ()), Named(title, function, kind)]
+            RULES[row] = [*RULES.get(row, ()), named]
         return function
 
     return enter
 
 
 def every_rule() -> list[Named]:
-    """Return all rules, each once, in order."""
-    return list({r.title: r for rules in RULES.values() for r in rules}.values())
+    """Return all rules, each once, in the order in which they are written."""
+    return list(TITLES.values())
 
 
 def chosen(titles: Iterable[str]) -> Table:
@@ -71,7 +75,7 @@ def check_titles(rules: Any) -> frozenset[str]:
     Raises:
         UnsupportedError: There is no rule of that title.
     """
-    known = [r.title for r in every_rule()]
+    known = list(TITLES)
     if isinstance(rules, bool):
         return frozenset(known if rules else ())
     wanted = (rules,) if isinstance(rules, str) else tuple(rules)
