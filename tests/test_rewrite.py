@@ -281,6 +281,8 @@ def compare(title, build, given):
         np.testing.assert_array_equal(ours[~finite], theirs[~finite])
     if title in STABILISING and any((np.asarray(v) == np.inf).any() for v in given.values()):
         return ours  # there is no softmax of +inf: it may be NaN in other places, too
+    if title in STABILISING and greatest > np.finfo(ours.dtype).max / 16:
+        return ours  # near the greatest number a sum or product in another order may overflow
     allowed = 0.0 if title not in ROUNDED else 32 * float(np.finfo(ours.dtype).eps) * greatest
     assert np.isfinite(ours[finite]).all()
     np.testing.assert_allclose(ours[finite], theirs[finite], rtol=0, atol=allowed)
