@@ -342,7 +342,7 @@ def test_rules_keep_dtypes_and_integers_that_wrap_around(build, data):
         if rules is EXACT:
             np.testing.assert_array_equal(np.asarray(ours)[~ok], np.asarray(theirs)[~ok])
         dtypes = [np.dtype(term.dtype) for term in ordered([plain])]
-        eps = max((np.finfo(dtype).eps for dtype in dtypes if dtype.kind == "f"), default=0)
+        eps = max((float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f"), default=0)
         np.testing.assert_allclose(np.asarray(ours)[ok], np.asarray(theirs)[ok], rtol=0, atol=32 * eps * greatest)
 
 
