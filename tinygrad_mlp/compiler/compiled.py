@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
+from tinygrad_mlp.rewrite.rules import check_titles
 from tinygrad_mlp.transforms import depth, is_enclosed
 
 from .arguments import MISS
@@ -32,13 +33,13 @@ class Compiled:
         plan: What was done to get there.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, bool]) -> None:
+    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, Any]) -> None:
         """Take the function and how to compile it; ``compile`` checks both."""
         update_wrapper(self, f)
         self._f = f
         self._backend = backend
         self._donate = donate
-        self._switches = switches
+        self._switches = {**switches, "rules": check_titles(switches.get("rules", True))}
         self._replays: list[Replay] = []
         self._last: Replay | None = None
         self._is_bound = False  # whether a recording is bound to the leaves that it was given
