@@ -6,8 +6,6 @@ from typing import Any
 
 from tinygrad_mlp.rewrite import Term
 
-from .schedule import Block
-
 
 class Plan:
     """What was done to get from what was recorded to what runs.
@@ -40,8 +38,9 @@ class Plan:
 
     def count(self, steps: Sequence[Any]) -> None:
         """Take in what the schedule gave."""
-        self.operations = sum(len(s.terms) if isinstance(s, Block) else 1 for s in steps)
-        self.blocks = [(len(s.terms), s.length) for s in steps if isinstance(s, Block)]
+        blocks = [step for step in steps if not isinstance(step, Term)]
+        self.operations = sum(1 if isinstance(step, Term) else len(step.terms) for step in steps)
+        self.blocks = [(len(block.terms), block.length) for block in blocks]
 
     def freeze(self, order: Sequence[Term], names: Any) -> None:
         """Take in the constant arrays among the terms."""

@@ -37,7 +37,7 @@ class Replay(NamedTuple):
     constants: dict[str, Any]
 
 
-def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> Replay:
+def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any = None) -> Replay:
     """Return what replays a recording: rewritten, planned and written.
 
     Args:
@@ -45,8 +45,9 @@ def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any
         title: The name of the function.
         donate: What may be overwritten, as ``compile`` takes it.
         switches: Steps of the compiler that are on or off.
+        compiler: What builds C; None for NumPy.
     """
-    made = _Planned(capture, title, donate, switches)
+    made = _Planned(capture, title, donate, switches, compiler)
     return Replay(made.run, made.source, made.kernel, made.plan, made.constants)
 
 
@@ -55,9 +56,10 @@ class _Planned:
 
     run: Callable[[Any, Any], Any]
 
-    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> None:
+    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any) -> None:
         self.capture = capture
-        self.plan = Plan()
+        self.compiler = compiler
+        self.plan = Plan("numpy" if compiler is None else "c")
         stable, exact = tables(switches.get("rules", True))
         self.translation = Translation(capture, stable)
         self._lower(exact)
@@ -103,14 +105,21 @@ class _Planned:
         """Plan and write the kernel, and the function around it."""
         wanted: list[Any] = list(self.wanted)
         for title, change in PASSES:
-            if switches.get(title, True):
+            if switches.get(title, True) and self.compiler is None:
                 wanted = change(self.program, wanted)
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
         overwritten = donated(wanted, self._candidates(donate, results), wanted[n:m])
-        steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
-        kernel = Kernel(self.inputs, steps, results, holds, overwritten)
+        kernel: Any
+        if self.compiler is not None:
+            from .c import CKernel  # only where it is asked for
+
+            kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self.compiler)
+            steps = kernel.steps
+        else:
+            steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
+            kernel = Kernel(self.inputs, steps, results, holds, overwritten)
         self.kernel = kernel.text
         self.constants = kernel.constants
         plan = self.plan
@@ -122,7 +131,11 @@ class _Planned:
         given = {id(x): i for i, x in enumerate(self.inputs)}
         taken = {i: given[id(overwritten[id(t)])] for i, t in enumerate(results) if id(t) in overwritten}
         live = [(reader, leaf) for reader, _term, leaf in self.translation.live]
-        self.run = runner(self.capture, live, kernel.maker(), lambda *value: places[id(self.of(*value))], taken)
+
+        def place(*value: Any) -> int:
+            return places[id(self.of(*value))]
+
+        self.run = runner(self.capture, live, kernel.maker(), place, taken, kernel.is_quiet)
 
     def _candidates(self, donate: Any, results: Sequence[Term]) -> list[tuple[Term, Term]]:
         """Return the results that may take the memory of an input, each with that input."""
