@@ -121,6 +121,7 @@ class Trace(recording):
         conditions: Functions that have to return True before a replay.
         cleared: Leaves whose ``.grad`` was set by the function itself.
         unset: Leaves whose ``.grad`` must be None when a call begins, since gradients are added to it.
+        looked: Leaves whose ``.grad`` of before was looked at.
         before: The leaves that were changed, with what they had.
         watched: Modules whose training mode was asked for, with the answers.
         modes: Modules whose training mode was changed, with what it became.
@@ -140,6 +141,7 @@ class Trace(recording):
         self.cells: dict[Any, list[Any]] = {}
         self.cleared: set[Node] = set()
         self.unset: set[Node] = set()
+        self.looked: set[Node] = set()
         self.conditions: list[Callable[[], bool]] = []
         self.before: dict[Node, tuple[Any, Any, int]] = {}
         self.grads: dict[Node, Any] = {}
@@ -188,6 +190,18 @@ class Trace(recording):
         self.keep(leaf)
         self.cleared.add(leaf)
 
+    def gradient(self, leaf: "Node") -> Any:
+        """Return ``leaf.grad``: one of before the call is a node, read anew at each replay."""
+        g = leaf._grad
+        if leaf.op is not None or leaf.tick >= self.start or leaf in self.cleared or leaf in self.unset:
+            return g
+        self.looked.add(leaf)
+        if g is None:
+            self.conditions.append(lambda: leaf._grad is None)
+            return None
+        self.conditions.append(lambda: leaf._grad is not None)
+        return self.read((id(leaf), "grad"), "grad", lambda: g._payload if type(g := leaf._grad) in NODES else g)
+
     def keep_mode(self, module: Any) -> None:
         """Remember the training mode of a module, which is about to change."""
         self._modes.setdefault(id(module), (module, module._training))
@@ -221,6 +235,12 @@ def keep_generators(params: dict[str, Any]) -> Any:
     for value in params.values() if trace is not None else ():
         if isinstance(value, np.random.Generator) and id(value) not in trace.states:
             trace.states[id(value)] = value, value.bit_generator.state
+
+
+def note_copy(leaf: "Node", data: Any) -> None:
+    """Note that a new leaf was made of a node's number: while a function is traced, of its number in each replay."""
+    if type(data) in NODES and (trace := current_trace()) is not None and mode() & TRACING:
+        trace.writes.append((tick(), leaf, data))
 
 
 def assume(condition: Any) -> bool:

@@ -9,6 +9,7 @@ gradient.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Optimizer(ABC):
     """
 
     slots: tuple[str, ...] = ()  # attributes that hold one array a parameter, or None before its first step
+    fixed: tuple[str, ...] = ("params",)  # attributes of which a recorded step holds
 
     def __init__(self, params: Any, lr: float) -> None:
         self.params = find_parameters(params, type(self).__name__)
@@ -87,9 +89,12 @@ class Optimizer(ABC):
     def _record(self, trace: Trace) -> None:
         """Record a step while a function is traced: what is read, and what becomes of it, for each replay anew."""
         again = trace.count(self)
-        lr = trace.read((self, "lr"), "lr", lambda: self.lr)
+        lr = trace.read((self, "lr"), "lr", lambda: float(self.lr))
+        fixed = attrgetter(*self.fixed)
+        found = fixed(self)
+        trace.conditions.append(lambda: fixed(self) == found)
         for i, p in enumerate(self.params):
-            g = p._grad
+            g = trace.gradient(p)
             if g is not None:
                 p.assign(self._updated(trace, i, p, g if type(g) in NODES else wrap(g), lr, again))
         trace.after.append(self._count_step)
@@ -103,15 +108,18 @@ class Optimizer(ABC):
 
     def _state(self, trace: Trace, slot: str, i: int, p: Any) -> Any:
         """Return the node of a state of parameter ``i``: zero before its first step."""
-        values = getattr(self, slot)
-        if values[i] is None:
-            values[i] = 0.0 if type(p._payload) is float else np.zeros_like(p._payload)
-        return trace.read((self, slot, i), f"{slot}{i}", lambda: values[i])
+
+        def read() -> Any:
+            values = getattr(self, slot)
+            if values[i] is None:
+                values[i] = 0.0 if type(p._payload) is float else np.zeros_like(p._payload)
+            return values[i]
+
+        return trace.read((self, slot, i), f"{slot}{i}", read)
 
     def _keep(self, trace: Trace, slot: str, i: int, value: Any) -> Any:
         """Let each replay keep ``value`` as the state of parameter ``i``, and return it."""
-        values = getattr(self, slot)
-        trace.write((self, slot, i), lambda new: values.__setitem__(i, new), value)
+        trace.write((self, slot, i), lambda new: getattr(self, slot).__setitem__(i, new), value)
         return value
 
     def state_dict(self) -> dict[str, Any]:
@@ -140,7 +148,7 @@ class Optimizer(ABC):
             )
         for name in known & state.keys():
             p = self.params[int(name.rpartition(".")[2])]
-            if np.shape(state[name]) != p.shape:
+            if np.shape(state[name]) != p.shape and not name.startswith("count."):
                 raise ShapeError(
                     f"{kind}.load_state_dict: {name} has shape {np.shape(state[name])}, its parameter {p.shape}"
                 )
@@ -148,7 +156,9 @@ class Optimizer(ABC):
         for slot in self.slots:
             values: list[Any] = [state.get(f"{slot}.{i}") for i in range(len(self.params))]
             for i, (value, p) in enumerate(zip(values, self.params, strict=True)):
-                if value is not None:
+                if slot == "count":
+                    values[i] = None if value is None else int(value)
+                elif value is not None:
                     values[i] = float(value) if type(p._payload) is float else np.array(value, p.dtype)
             setattr(self, slot, values)
 
@@ -180,6 +190,7 @@ class SGD(Optimizer):
     """
 
     slots = ("velocity",)
+    fixed = ("momentum", "nesterov", "weight_decay")
     velocity: list[Any]
 
     def __init__(
@@ -198,7 +209,7 @@ class SGD(Optimizer):
         if trace is not None:
             self._record(trace)
             return
-        lr, now = self.lr, tick()
+        lr, now = float(self.lr), tick()
         self.steps += 1
         plain = not self.momentum and not self.weight_decay
         for i, p in enumerate(self.params):
@@ -258,6 +269,7 @@ class Adam(Optimizer):
     """
 
     slots = ("first", "second", "count")
+    fixed = ("betas",)
     first: list[Any]
     second: list[Any]
     count: list[int | None]  # steps of each parameter: one that gets its first gradient late is corrected from then on
@@ -321,7 +333,7 @@ class Adam(Optimizer):
         """Return lr and eps with the corrections of both means, which are taken out of the arrays."""
         count = (self.count[i] or 0) + 1 + again
         scale = math.sqrt(1 - self.betas[1] ** count)
-        return self.lr * scale / (1 - self.betas[0] ** count), self.eps * scale
+        return float(self.lr) * scale / (1 - self.betas[0] ** count), self.eps * scale
 
     def _count_parameter(self, i: int) -> None:
         self.count[i] = (self.count[i] or 0) + 1

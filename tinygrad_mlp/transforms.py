@@ -22,6 +22,7 @@ from tinygrad_mlp.ops.shaping import broadcast_to, reshape, stack
 Function = Callable[..., Any]
 
 _depth: ContextVar[int] = ContextVar("enclosing transforms", default=0)
+depth = _depth.get
 
 
 class _Call:
@@ -73,7 +74,7 @@ class _Call:
 
 def is_enclosed() -> bool:
     """Return whether an enclosing transform, or a trace, records what this one gives."""
-    return (_depth.get() > 0 and mode() & GRADIENTS != 0) or mode() & TRACING != 0
+    return (depth() > 0 and mode() & GRADIENTS != 0) or mode() & TRACING != 0
 
 
 @contextmanager

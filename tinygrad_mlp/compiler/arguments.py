@@ -1,12 +1,14 @@
 """The arguments of a call: taken apart into what is traced and what is fixed, and checked by generated code."""
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, GradientError
+from tinygrad_mlp.errors import DTypeError, GradientError, TracingError
 from tinygrad_mlp.graph import NODES, wrap
 
 ndarray = np.ndarray
@@ -56,11 +58,15 @@ class Arguments:
         self.checks: list[str] = []
         self.constants: dict[str, Any] = {"ndarray": ndarray, "MISS": MISS}
         self._variables = 0
+        self._nests: list[tuple[str, Any, list[Any]]] = []  # what was opened: its path, what stands for it, its items
         self._seen: dict[int, int] = {}
         given = [self._variable() for _ in args]
         self.checks.append(f"if len(args) != {len(args)} or len(kwargs) != {len(kwargs)}: return MISS")
         if args:
             self.checks.append(f"{', '.join(given)}, = args")
+        if len(kwargs) > 1:  # a function of **kwargs sees their order
+            self.checks.append(f"if list(kwargs) != {self._constant(list(kwargs))}: return MISS")
+        self.names = names
         self.titles = titles = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
         self.args = []
         for number, (x, v, title) in enumerate(zip(args, given, titles, strict=True)):
@@ -77,8 +83,26 @@ class Arguments:
         """Return the arguments that may be overwritten: all for True, else those of the numbers or names given."""
         if donate is True:
             return self.traced
-        wanted = (donate,) if isinstance(donate, int | str) else tuple(donate)
-        return [x for x in self.traced if x.number in wanted]
+        given = (donate,) if isinstance(donate, int | str) else tuple(donate)
+        wanted = {self.names[x] if isinstance(x, int) and -len(self.names) <= x < len(self.names) else x for x in given}
+        return [x for x in self.traced if x.number in wanted or self._title(x.number) in wanted]
+
+    def check_unchanged(self) -> None:
+        """Raise if the function has changed a list or a dict that it was given.
+
+        Raises:
+            TracingError: It has: the caller's own is as before, and a replay knows nothing of it.
+        """
+        for path, nest, before in self._nests:
+            now = nest if isinstance(nest, list) else list(itertools.chain.from_iterable(nest.items()))
+            if len(now) != len(before) or any(x is not y for x, y in zip(now, before, strict=True)):
+                raise TracingError(
+                    f"compile: the function changes {path}, a {type(nest).__name__} that it is given: "
+                    "let it return what it makes"
+                )
+
+    def _title(self, number: int | str) -> str:
+        return number if isinstance(number, str) else self.titles[number]
 
     def _variable(self) -> str:
         self._variables += 1
@@ -95,7 +119,7 @@ class Arguments:
     def _open(self, x: Any, v: str, path: str) -> Any:
         """Return ``x`` with nodes in place of what is traced, and write the lines that check another like it."""
         kind = type(x)
-        if kind is list or kind is dict or isinstance(x, tuple):
+        if kind is list or isinstance(x, dict | tuple):
             return self._open_nest(x, v, path)
         if kind is float:
             self._require(f"type({v}) is float")
@@ -108,10 +132,10 @@ class Arguments:
             return self._open_array(x, v, path)
         if kind in NODES:
             return self._open_node(x, v, path)
-        self._refuse(x, path)
         if kind in (int, bool, str, bytes) or isinstance(x, np.generic):
             self._require(f"type({v}) is {self._constant(kind)} and {v} == {self._constant(x)}")
         else:
+            self._refuse(x, path)
             self._require(f"{v} is {self._constant(x)}")
         return x
 
@@ -126,16 +150,23 @@ class Arguments:
     def _open_nest(self, x: Any, v: str, path: str) -> Any:
         kind = type(x)
         self._require(f"type({v}) is {self._constant(kind)} and len({v}) == {len(x)}")
-        keys = list(x) if kind is dict else range(len(x))
-        if kind is dict:
+        is_dict = isinstance(x, dict)
+        keys = list(x) if is_dict else range(len(x))
+        if is_dict:
             self._require(f"list({v}) == {self._constant(keys)}")
         variables = [self._variable() for _ in keys]
         if variables:
-            self.checks.append(f"{', '.join(variables)}, = {v}{'.values()' if kind is dict else ''}")
-        values = [self._open(x[key], name, f"{path}[{key!r}]") for key, name in zip(keys, variables, strict=True)]
-        if kind is dict:
-            return dict(zip(keys, values, strict=True))
-        return values if kind is list else getattr(kind, "_make", kind)(values)
+            self.checks.append(f"{', '.join(variables)}, = {v}{'.values()' if is_dict else ''}")
+        values: Any = [self._open(x[key], name, f"{path}[{key!r}]") for key, name in zip(keys, variables, strict=True)]
+        if is_dict:
+            values = dict(zip(keys, values, strict=True))
+            values = values if kind is dict else _filled(x, values)
+            self._nests.append((path, values, list(itertools.chain.from_iterable(values.items()))))
+        elif kind is list:
+            self._nests.append((path, values, list(values)))
+        else:
+            values = getattr(kind, "_make", kind)(values)
+        return values
 
     def _open_array(self, x: Any, v: str, path: str) -> Any:
         payload = as_payload(x)
@@ -182,4 +213,8 @@ class Arguments:
         return node
 
 
-Check = Callable[..., Any]
+def _filled(like: Any, values: dict[Any, Any]) -> Any:
+    """Return a dict of a class of its own, such as an OrderedDict, with other values."""
+    same = copy(like)
+    same.update(values)
+    return same

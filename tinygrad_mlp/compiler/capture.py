@@ -2,8 +2,10 @@
 
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
+from functools import partial
+from types import CellType, FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from tinygrad_mlp.nest import Nest
 from .arguments import Arguments
 
 ndarray = np.ndarray
+NUMBERS, REAL = (ndarray, np.generic, float, int), np.dtype(float)
+EMPTY = CellType()
 NAMED = 20_000  # events after which no more local names are read: a scalar network has a hundred thousand calls
 
 
@@ -40,6 +44,8 @@ class Capture:
         guards: ``(node, bool)``: conditions that have to come out the same.
         draws: The random nodes, in order.
         trace: The trace itself.
+        own: The leaves that are no arguments, where the leaves among the arguments may be any others; None where a
+            replay is bound to the leaves that it was recorded with.
         names: The local names that the function's code gave to nodes, by ``id``: pairs of a node and its name.
     """
 
@@ -51,9 +57,10 @@ class Capture:
             result = f(*self.arguments.args, **self.arguments.kwargs)
             if hasattr(result, "send") or hasattr(result, "__await__"):
                 raise TracingError("compile: the function is a generator or a coroutine; it must return its values")
+            self.arguments.check_unchanged()
         self.trace = trace
         self.returned = result
-        self.outputs = [x if _is_number(x) else Fixed(x) for x in Nest(result).leaves]
+        self.outputs = [x if _is_number(x) else self._fixed(x) for x in Nest(result).leaves]
         arguments = {id(x.node) for x in self.arguments.traced}
         last = {id(leaf): (leaf, value) for _tick, leaf, value in trace.writes}
         self.writes = [
@@ -65,6 +72,27 @@ class Capture:
         self.readers = [(reader, node) for reader, node, _writer, _value in cells]
         self.guards = trace.assumed
         self.draws = trace.draws
+        self.own: tuple[Any, ...] | None = None
+
+    def _fixed(self, x: Any) -> Fixed:
+        """Return a result that is no number; it may not hold numbers, which would be those of the first call for ever.
+
+        Raises:
+            TracingError: It does.
+        """
+        if self._is_made(x):
+            raise TracingError(
+                f"compile: the function returns a {type(x).__name__} that holds what it computes: return that itself, "
+                "in lists, tuples and dicts"
+            )
+        return Fixed(x)
+
+    def _is_made(self, x: Any, depth: int = 4) -> bool:
+        """Return whether something is, or holds, a node of the trace that is not the user's own leaf."""
+        if type(x) in NODES:
+            given = any(x is a.node and not a.is_leaf for a in self.arguments.traced)
+            return x.op is not None or x.tick >= self.trace.start or given
+        return depth > 0 and any(self._is_made(part, depth - 1) for part in _parts(x))
 
     def changed(self) -> list[Any]:
         """Return what leaves, gradients and cells become."""
@@ -110,7 +138,21 @@ class Capture:
 
 
 def _is_number(x: Any) -> bool:
-    return type(x) in NODES or isinstance(x, ndarray | np.generic | float | int)
+    return type(x) in NODES or (getattr(x, "dtype", REAL).kind in "fiub" and isinstance(x, NUMBERS))
+
+
+def _parts(x: Any) -> list[Any]:
+    """Return what an object holds: in attributes, in cells of a function, and as a container."""
+    if isinstance(x, str | bytes | type | np.dtype | ModuleType):
+        return []
+    parts = [*getattr(x, "__dict__", {}).values(), getattr(x, "__self__", None)]
+    parts += [getattr(x, slot, None) for slot in getattr(type(x), "__slots__", ())]
+    parts += [cell.cell_contents for cell in getattr(x, "__closure__", None) or () if cell != EMPTY]
+    if isinstance(x, dict | partial):
+        parts += x.values() if isinstance(x, dict) else (*x.args, *x.keywords.values())
+    elif isinstance(x, list | tuple | set | frozenset | deque):
+        parts += x
+    return parts
 
 
 def _is_scalar(x: Any) -> bool:

@@ -252,7 +252,10 @@ class Row:
 
     def __call__(self, *xs: Any) -> Any:
         """Return what the row gives on numbers and arrays."""
-        y = evaluate(self.op, xs, self.params)
+        try:
+            y = evaluate(self.op, xs, self.params)
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            raise self.op.failure(xs, self.params, error) from error
         return float(y) if self.number and type(y) is not bool else y
 
 

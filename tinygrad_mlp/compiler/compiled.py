@@ -6,17 +6,22 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper
+from types import MethodType
 from typing import Any
+
+import numpy as np
 
 from tinygrad_mlp.errors import MissingDependencyError, TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
-from tinygrad_mlp.transforms import is_enclosed
+from tinygrad_mlp.rewrite.rules import check_titles
+from tinygrad_mlp.transforms import depth, is_enclosed
 
 from .arguments import MISS
 from .capture import Capture
 from .replay import Replay, replay_of
 from .scalars import scalar_replay_of
+from .signature import Signature
 from .translation import Translation
 
 
@@ -29,25 +34,36 @@ class Compiled:
         plan: What was done to get there.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, bool]) -> None:
+    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, Any]) -> None:
         """Take the function and how to compile it; ``compile`` checks both."""
         update_wrapper(self, f)
         self._f = f
+        self._backend = backend
         self._compiler = _c_compiler() if backend == "c" else None
         self._donate = donate
-        self._switches = switches
+        self._switches = {**switches, "rules": check_titles(switches.get("rules", True))}
         self._replays: list[Replay] = []
+        self._last: Replay | None = None
+        self._is_bound = False  # whether a recording is bound to the leaves that it was given
+        self._digests: set[bytes] = set()  # of the recordings with leaves after the first
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns, as plain numbers and arrays."""
         for replay in self._replays:
-            if mode() != GRADIENTS and is_enclosed():
+            if (mode() != GRADIENTS or depth()) and is_enclosed():
                 break
             y = replay.run(args, kwargs)
             if y is not MISS:
                 return y
         return self._record(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return it bound to an instance, as a method is."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self._f, self._backend, self._donate, self._switches)
 
     def _record(self, args: Any, kwargs: Any) -> Any:
         """Record a call of a new kind, and replay it."""
@@ -56,21 +72,35 @@ class Compiled:
         collecting = gc.isenabled()
         gc.disable()  # of the very many nodes of a scalar graph none is garbage yet, and to look costs half of the time
         try:
-            replay = self._replay_of(args, kwargs)
+            replay, is_general = self._replay_of(args, kwargs)
         finally:
             if collecting:
                 gc.enable()
-        with self._lock:
-            self._replays = [replay, *self._replays]
+        self._last = replay
+        with self._lock:  # those that are bound to leaves come first
+            self._replays = [*self._replays, replay] if is_general else [replay, *self._replays]
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
 
-    def _replay_of(self, args: Any, kwargs: Any) -> Replay:
-        """Record a call, and return what replays it."""
+    def _replay_of(self, args: Any, kwargs: Any) -> tuple[Replay, bool]:
+        """Record a call, and return what replays it, and whether that takes other leaves than it was recorded with."""
         capture = Capture(self._f, args, kwargs)
         if self._switches.get("twice"):
             self._record_again(capture, args, kwargs)
-        return self._planned(capture)
+        self._bind(capture)
+        return self._planned(capture), capture.own is not None
+
+    def _bind(self, capture: Capture) -> None:
+        """Tell a recording whether it holds for other leaves: from the third on, if it does the same as with others."""
+        if not any(a.is_leaf for a in capture.arguments.traced):
+            return
+        if self._is_bound:
+            signature = Signature(capture)
+            looked = any(a.node in capture.trace.looked for a in capture.arguments.traced)
+            if signature.digest in self._digests and not looked:
+                capture.own = tuple(signature.own.values())
+            self._digests.add(signature.digest)
+        self._is_bound = True
 
     def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
@@ -91,11 +121,11 @@ class Compiled:
 
     @property
     def _latest(self) -> Replay:
-        if not self._replays:
+        if self._last is None:
             raise TinygradError(
                 f"{getattr(self, '__name__', 'the function')} was not called yet: a call records the program"
             )
-        return self._replays[0]
+        return self._last
 
     @property
     def source(self) -> str:
@@ -130,4 +160,5 @@ def _c_compiler() -> Any:
 def plain(result: Any) -> Any:
     """Return the result of a function with numbers and arrays in place of nodes."""
     nest = Nest(result)
-    return nest.rebuild([x.numpy() if type(x) in NODES and x.shape else x for x in nest.leaves])
+    values = [x._payload if type(x) in NODES else x for x in nest.leaves]
+    return nest.rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in values])

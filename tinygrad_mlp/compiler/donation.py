@@ -8,15 +8,18 @@ from tinygrad_mlp.rewrite import Term, ordered
 from .writing import is_elementwise
 
 
-def donated(roots: Sequence[Term], candidates: Iterable[tuple[Term, Term]]) -> dict[int, Term]:
+def donated(
+    roots: Sequence[Term], candidates: Iterable[tuple[Term, Term]], guards: Sequence[Term] = ()
+) -> dict[int, Term]:
     """Return by ``id`` the results that may be written over an input, each with that input.
 
     An input is overwritten only when nothing reads it any more: neither what is computed from its new value, nor
-    another result that is itself written in place.
+    another result that is itself written in place, or that shows it.
 
     Args:
         roots: All that the kernel computes.
         candidates: Pairs of a result and the input that it would replace, the likeliest first.
+        guards: What has to be known before anything is overwritten.
     """
     order = [t for t in ordered(roots) if t.op is not None]
     readers: dict[int, list[Term]] = {}
@@ -26,11 +29,14 @@ def donated(roots: Sequence[Term], candidates: Iterable[tuple[Term, Term]]) -> d
                 readers.setdefault(id(x), []).append(term)
     found: dict[int, Term] = {}
     taken: set[int] = set()
+    early = {id(t) for t in ordered(guards)}
+    shown = {id(t) for t in roots}
     for result, x in candidates:
-        if id(result) in found or id(x) in taken or not _fits(result, x):
+        if id(result) in found or id(result) in early or id(x) in taken or not _fits(result, x):
             continue
         late = _after(order, {id(result), *found})
-        if any(id(term) in late for term in _all_readers(x, readers) if term is not result):
+        others = [term for term in _all_readers(x, readers) if term is not result]
+        if id(x) in shown or any(id(t) in late or (t.op.view and id(t) in shown) for t in others):
             continue
         found[id(result)] = x
         taken.add(id(x))

@@ -49,6 +49,7 @@ class Kernel:
             code.position = position
             if isinstance(step, Block):
                 write_block(code, step)
+                code.body.extend(_guard(code.text(t), waiting[id(t)]) for t in step.terms if id(t) in waiting)
             else:
                 write(code, step)
                 if id(step) in waiting:

@@ -159,7 +159,7 @@ class _Loop:
         ufunc = code.call(f"np.{REDUCERS[term.op]}")
         reduced = f"{code.call(f'np.{REDUCERS[term.op]}.reduce')}({xs[0]}, {where}, None, None, "
         reduced += f"{bool(term.params.get('keepdims'))})"
-        start = {ops.sum: "0", ops.max: "-np.inf", ops.min: "np.inf"}[term.op]
+        start = _start(term)
         code.body.append(f"{total} = {dtype}({start})" if not term.shape else f"{total} = {self._started(term, start)}")
         if term.op is ops.sum:
             return f"{total} += {reduced}"
@@ -181,6 +181,17 @@ class _Loop:
 
     def _started(self, term: Term, start: str) -> str:
         return f"{self.code.call('np.full')}({term.shape}, {start}, {dtype_text(term.dtype)})"
+
+
+def _start(term: Term) -> str:
+    """Return what a reduction gives before the first block, as code."""
+    if term.op is ops.sum:
+        return "0"
+    if term.dtype.kind == "f":
+        return "-np.inf" if term.op is ops.max else "np.inf"
+    if term.dtype.kind == "b":
+        return str(term.op is ops.min)
+    return f"np.iinfo({dtype_text(term.dtype)}).{'min' if term.op is ops.max else 'max'}"
 
 
 def _distinct(xs: Any) -> list[Term]:

@@ -12,8 +12,9 @@ class Plan:
 
     Attributes:
         recorded: Operations that were recorded, as rows of the table.
-        lowered: Operations of NumPy that they come down to without rewriting.
-        operations: Operations of NumPy that are left.
+        lowered: Operations of NumPy that the rows come down to after the first rewriting.
+        rewritten: Operations of NumPy that are left after the second.
+        operations: Operations that the kernel runs, copies included.
         rules: How often each rule fired, by its name.
         blocks: For each loop over blocks the number of its operations and the length of a block.
         nbytes: The bytes of all buffers.
@@ -27,7 +28,7 @@ class Plan:
     def __init__(self, backend: str = "numpy") -> None:
         """Begin with nothing."""
         self.backend = backend
-        self.recorded = self.lowered = self.operations = self.nbytes = 0
+        self.recorded = self.lowered = self.rewritten = self.operations = self.nbytes = 0
         self.rules: Counter[str] = Counter()
         self.blocks: list[tuple[int, int]] = []
         self.constants: list[tuple[str, tuple[int, ...], Any]] = []
@@ -57,7 +58,7 @@ class Plan:
         lines = [
             f"backend     {self.backend}",
             f"recorded    {self.recorded} rows",
-            f"operations  {self.lowered} before rewriting, {self.operations} after",
+            f"operations  {self.lowered} before rewriting, {self.rewritten} after; the kernel runs {self.operations}",
             f"rules       {fired}",
             f"blocks      {blocks}",
             f"buffers     {self.nbytes:,} bytes",

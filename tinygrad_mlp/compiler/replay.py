@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
-from tinygrad_mlp.rewrite.rules import EXACT, STABLE
+from tinygrad_mlp.rewrite.rules import tables
 
 from .biases import biases_by_blas
 from .capture import Capture, Fixed
@@ -60,9 +60,9 @@ class _Planned:
         self.capture = capture
         self.compiler = compiler
         self.plan = Plan("numpy" if compiler is None else "c")
-        rules = switches.get("rules", True)
-        self.translation = Translation(capture, STABLE if rules else {})
-        self._lower(EXACT if rules else {})
+        stable, exact = tables(switches.get("rules", True))
+        self.translation = Translation(capture, stable)
+        self._lower(exact)
         self.source = write_source(title, self)
         self._write(donate, switches)
 
@@ -92,14 +92,16 @@ class _Planned:
         self.guards = [(known[id(t)], holds) for t, (_, holds) in zip(guards, capture.guards, strict=True)]
         self.results = list({id(t): t for t in self._results.values()}.values())
         self.wanted = [*self.draws, *(t for t, _ in self.guards), *self.results]
-        plan.recorded = sum(t.op is not None for t in ordered(roots))
+        plan.recorded = translation.recorded
         plan.lowered = len(plain.made)
+        plan.rewritten = sum(t.op is not None for t in ordered(self.wanted))
         plan.rules = translation.program.fired + self.program.fired
+        plan.rules["dead code"] = _not_needed(translation.program, roots) + _not_needed(self.program, self.wanted)
         plan.live = [term.name for _reader, term, leaf in translation.live if leaf is not None]
 
     # -------------------------------------------------------------------------------------------------------- kernel
 
-    def _write(self, donate: Any, switches: dict[str, bool]) -> None:
+    def _write(self, donate: Any, switches: dict[str, Any]) -> None:
         """Plan and write the kernel, and the function around it."""
         wanted: list[Any] = list(self.wanted)
         for title, change in PASSES:
@@ -107,7 +109,7 @@ class _Planned:
                 wanted = change(self.program, wanted)
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
-        overwritten = donated(wanted, self._candidates(donate, results))
+        overwritten = donated(wanted, self._candidates(donate, results), wanted[n:m])
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
         kernel: Any
         if self.compiler is not None:
@@ -116,8 +118,7 @@ class _Planned:
             kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self.compiler)
             steps = kernel.steps
         else:
-            last = [t for t in results if id(t) in overwritten]
-            steps = schedule(wanted, last, fuse=switches.get("blocks", True))
+            steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
             kernel = Kernel(self.inputs, steps, results, holds, overwritten)
         self.kernel = kernel.text
         self.constants = kernel.constants
@@ -157,3 +158,9 @@ class _Planned:
         given = [inputs[id(a.node)] for a in mine]
         found += [(t, x) for t in outputs for x in given if any(y is x for y in t.inputs)]
         return found + [(t, x) for t in outputs for x in given]
+
+
+def _not_needed(program: Program, roots: Sequence[Any]) -> int:
+    """Return how many operations of a program no root needs."""
+    needed = {id(term) for term in ordered(roots)}
+    return sum(id(term) not in needed for term in program.made)

@@ -45,12 +45,14 @@ class _Runner:
         self.lines = list(capture.arguments.checks)
         given = self._read()
         self._check_donated(given)
+        before, again = self._states()
         call = f"r = kernel({', '.join(given)})"
         self.lines += [
+            *before,
             "kernel = free.pop() if free else make()",
             *([call] if is_quiet else quietly(call, self.scope)),
             "free.append(kernel)",
-            "if r is None: return MISS",
+            f"if r is None: {again}return MISS",
         ]
         self._change()
         self.lines.append(f"return {self._returned()}")
@@ -59,13 +61,14 @@ class _Runner:
         self.function: Callable[[Any, Any], Any] = self.scope["run"]
 
     def _named(self, wish: str, value: Any) -> str:
-        name = f"{wish}{len(self.scope)}"
+        name = f"{wish}_{len(self.scope)}"
         self.scope[name] = value
         return name
 
     def _read(self) -> list[str]:
         """Write the lines that check what the recording depends on; return what the kernel is called with."""
         trace = self.capture.trace
+        self.lines += self._bound()
         for module, training in trace.watched:
             self.lines.append(f"if {self._named('module', module)}._training is not {training}: return MISS")
         for condition in trace.conditions:
@@ -83,6 +86,25 @@ class _Runner:
                 refuse = self._named("refuse", refuse_gradient)
                 self.lines.append(f"if {self.leaves[id(leaf)]}._grad is not None: {refuse}()")
         return given
+
+    def _bound(self) -> Iterator[str]:
+        """Yield the lines that tell which leaves a call may be given."""
+        own = self.capture.own
+        others = "" if own is None else self._named("own", frozenset(map(id, own)))
+        for argument in self.capture.arguments.traced:
+            if argument.is_leaf:
+                name = self.leaves[id(argument.node)]
+                other = f"{name} is not {self._named('given', argument.node)}"
+                yield f"if {other if own is None else f'id({name}) in {others}'}: return MISS"
+        self._named("kept", own)  # as long as their ids are compared
+
+    def _states(self) -> tuple[list[str], str]:
+        """Return lines that keep the states of generators, and a line that restores them: where a guard may fail."""
+        trace = self.capture.trace
+        generators = [rng for rng, _state in trace.states.values()] if trace.assumed else []
+        names = [f"{self._named('rng', rng)}.bit_generator.state" for rng in generators]
+        again = [f"{x} = state{i}; " for i, x in enumerate(names)]
+        return [f"state{i} = {x}" for i, x in enumerate(names)], "".join(again)
 
     def _check_donated(self, given: list[str]) -> None:
         if not self.taken:
@@ -157,7 +179,7 @@ class _Runner:
                 texts.append(self._named("fixed", value.value))
             else:
                 texts.append(overwritten.get(self.place(value)) or self._result(value))
-        return write_nest(self.capture.returned, iter(texts), lambda make: self._named("nest", make))
+        return write_nest(self.capture.returned, iter(texts), lambda value: self._named("nest", value))
 
 
 def write_nest(nest: Any, texts: Iterator[str], named: Callable[[Any], str] | None = None) -> str:
@@ -166,14 +188,15 @@ def write_nest(nest: Any, texts: Iterator[str], named: Callable[[Any], str] | No
     Args:
         nest: Lists, tuples, dicts, and objects that list their parameters.
         texts: The code of the leaves, in the order of ``nest.Nest``.
-        named: Gives a name to what makes a named tuple; without it these are plain tuples.
+        named: Gives a name to what makes a named tuple, and to a key that is no literal; without it these are plain
+            tuples, and keys as they print.
     """
     if nest is None:
         return "None"
     if not isinstance(nest, type) and hasattr(nest, "named_parameters"):
         nest = dict(nest.named_parameters())
     if isinstance(nest, dict):
-        return "{" + ", ".join(f"{key!r}: {write_nest(x, texts, named)}" for key, x in nest.items()) + "}"
+        return "{" + ", ".join(f"{_key(key, named)}: {write_nest(x, texts, named)}" for key, x in nest.items()) + "}"
     if type(nest) is list:
         return "[" + ", ".join(write_nest(x, texts, named) for x in nest) + "]"
     if not isinstance(nest, tuple):
@@ -182,6 +205,10 @@ def write_nest(nest: Any, texts: Iterator[str], named: Callable[[Any], str] | No
     text = f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     make = getattr(type(nest), "_make", None)
     return text if make is None or named is None else f"{named(make)}({text})"
+
+
+def _key(key: Any, named: Callable[[Any], str] | None) -> str:
+    return repr(key) if named is None or type(key) in (str, int, bool, bytes) else named(key)
 
 
 def refuse_gradient() -> None:
@@ -196,12 +223,24 @@ def check_donated(own: tuple[Any, ...], others: tuple[Any, ...]) -> None:
     for x in own:
         if not x.flags.writeable:
             raise UnsupportedError("compile: a donated array is read-only: pass a copy, or do not donate it")
+        if x.base is not None and _repeats(x):
+            raise UnsupportedError("compile: a donated array shows an element twice: pass a copy, or do not donate it")
     for i, x in enumerate(own):
         for y in (*own[i + 1 :], *others):
             if type(y) is np.ndarray and np.may_share_memory(x, y):
                 raise UnsupportedError(
                     "compile: a donated array shares memory with another argument, which would change too: pass a copy"
                 )
+
+
+def _repeats(x: Any) -> bool:
+    """Return whether elements of an array may share memory: whether an axis steps by less than the ones inside it."""
+    extent = x.itemsize
+    for step, n in sorted((abs(step), n) for step, n in zip(x.strides, x.shape, strict=True) if n > 1):
+        if step < extent:
+            return bool(x.size)
+        extent += step * (n - 1)
+    return False
 
 
 def quietly(line: str, scope: dict[str, Any]) -> list[str]:

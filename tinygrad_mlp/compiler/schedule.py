@@ -1,6 +1,6 @@
 """Schedule: in which order the terms of a program run, and which run together in blocks that stay in cache."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Block:
         axis: The axis along which the blocks lie.
         length: The length of a block along it.
         terms: In order; the last ones may reduce.
+        places: By ``id`` of a term that lost axes: which of its own axes is the one along which the blocks lie.
     """
 
     def __init__(self, shape: tuple[int, ...], itemsize: int) -> None:
@@ -36,6 +37,18 @@ class Block:
         row = itemsize * max(1, int(np.prod(shape)) // max(shape[self.axis], 1))
         self.length = max(1, min(shape[self.axis], BLOCK_BYTES // row))
         self.terms: list[Term] = []
+        self.places: dict[int, int] = {}
+
+    def add(self, term: Term) -> bool:
+        """Take in a term; return whether the others may read it, since its parts stand beside theirs."""
+        self.terms.append(term)
+        if self.reduces(term):
+            return False
+        if term.op not in REDUCED or term.params.get("keepdims"):
+            return True
+        place = self.axis - sum(axis < self.axis for axis in term.params["axis"])
+        self.places[id(term)] = place
+        return bool(place == self.axis - (len(self.shape) - term.ndim))
 
     def crosses(self, x: Term) -> bool:
         """Return whether an operand or a result differs from block to block."""
@@ -44,7 +57,7 @@ class Block:
 
     def part(self, x: Term) -> str:
         """Return the index of the part of an array that belongs to the block from ``lo`` to ``hi``."""
-        axis = self.axis - (len(self.shape) - x.ndim)
+        axis = self.places.get(id(x), self.axis - (len(self.shape) - x.ndim))
         return ":, " * axis + "lo:hi"
 
     def cut(self, x: Any) -> str:
@@ -64,18 +77,18 @@ class Block:
         return term.op in REDUCED and self.axis in term.params["axis"]
 
 
-def schedule(roots: Sequence[Any], last: Iterable[Term] = (), fuse: bool = True) -> list[Any]:
+def schedule(roots: Sequence[Any], last: dict[int, Term], fuse: bool = True) -> list[Any]:
     """Return the terms and blocks that compute ``roots``, in order.
 
     Args:
         roots: The terms that are wanted.
-        last: Terms that overwrite an input: they come after everything that reads it.
+        last: By ``id``, terms that overwrite an input, with that input: they come after everything that reads it.
         fuse: Whether to make blocks.
     """
     order = [t for t in ordered(roots) if t.op is not None]
     if any(t.nbytes >= FUSED_BYTES for t in order):
         order = frugal(order, roots)
-    order = _late(order, list(last))
+    order = _late(order, last)
     if not fuse:
         return list(order)
     done: set[int] = set()
@@ -84,24 +97,24 @@ def schedule(roots: Sequence[Any], last: Iterable[Term] = (), fuse: bool = True)
     while waiting:
         term = waiting[0]
         shape = _fusable(term)
-        if shape is None:
+        if shape is None or not (id(term) not in last or _spares(last[id(term)], [term], [])):
             plan.append(term)
             done.add(id(term))
             waiting = waiting[1:]
             continue
         block = Block(shape, term.dtype.itemsize)
-        waiting = _fill(block, waiting, done)
+        waiting = _fill(block, waiting, done, last)
         alone = len(block.terms) == 1 and term.op is not ops.where  # which masks bits in memory of its own
         plan.extend(block.terms if alone else [block])
         done.update(map(id, block.terms))
     return plan
 
 
-def _late(order: list[Term], last: list[Term]) -> list[Term]:
+def _late(order: list[Term], last: dict[int, Term]) -> list[Term]:
     """Return the terms with those of ``last`` after all that do not depend on them."""
     if not last:
         return order
-    after = {id(t) for t in last}
+    after = set(last)
     for term in order:
         if any(x is not None and id(x) in after for x in term.inputs):
             after.add(id(term))
@@ -117,7 +130,7 @@ def _fusable(term: Term) -> tuple[int, ...] | None:
     return term.shape if term.nbytes >= FUSED_BYTES else None
 
 
-def _fill(block: Block, waiting: list[Term], done: set[int]) -> list[Term]:
+def _fill(block: Block, waiting: list[Term], done: set[int], last: dict[int, Term]) -> list[Term]:
     """Add to a block what can run in it, and return the rest."""
     inside: dict[int, Term] = {}
     blocked: set[int] = set()  # what waits for the end of the block, or for what is outside
@@ -127,16 +140,30 @@ def _fill(block: Block, waiting: list[Term], done: set[int]) -> list[Term]:
             x is None or x.op is None or id(x) in done or (id(x) in inside and id(x) not in blocked)
             for x in term.inputs
         )
-        if ready and _fits(block, term, inside):
+        spares = id(term) not in last or _spares(last[id(term)], [*block.terms, term], rest)
+        if ready and spares and _fits(block, term, inside):
             inside[id(term)] = term
-            block.terms.append(term)
-            if block.reduces(term):
+            if not block.add(term):
                 blocked.add(id(term))
         else:
             rest.append(term)
             if term.nbytes >= FUSED_BYTES:  # what comes after this much work would only take memory early
                 return rest + waiting[i + 1 :]
     return rest
+
+
+def _spares(x: Term, together: list[Term], later: list[Term]) -> bool:
+    """Return whether an input may be overwritten in a block: nobody else reads it later, or another part of it."""
+    if any(_shown(y) is x for t in later for y in t.inputs if y is not None):
+        return False
+    return all(y is x or _shown(y) is not x for t in together for y in t.inputs if y is not None)
+
+
+def _shown(x: Term) -> Term:
+    """Return the term whose memory a term may show."""
+    while x.op is not None and x.op.view and not is_elementwise(x):
+        x = x.inputs[0]
+    return x
 
 
 def _fits(block: Block, term: Term, inside: dict[int, Term]) -> bool:

@@ -59,8 +59,9 @@ class Names:
 def write_source(title: str, replay: Any) -> str:
     """Return the text of a function that computes what was recorded.
 
-    It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads and
-    the generators and arrays that it holds, and returns, in a dict by name, what the leaves become.
+    It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads, the
+    generators and arrays that it holds, and the rows that NumPy has no function for. It returns, in a dict by name,
+    what the leaves become.
 
     Args:
         title: Its name.
@@ -79,6 +80,7 @@ class _Source:
         self.texts: dict[int, str] = {}
         self.lines: list[str] = []
         self.routines: set[str] = set()
+        self.rows: dict[str, str] = {}
         arguments = capture.arguments
         places = {id(a.node): x for a, x in zip(arguments.traced, inputs, strict=False)}
         self.parameters: list[str] = []
@@ -127,12 +129,22 @@ class _Source:
             self.extra += [name for name in [rng_name(term)] if name not in self.extra]
         if term.op.name in ROUTINES:
             self.routines.add(term.op.name)
-        text = expression(term, self._operand)
+        text = self._expression(term)
         if _inlined(term, count):
             self.texts[id(term)] = text if is_plain(term) else f"({text})"
             return []
         name = self.names.give(term, term.name or "t")
         return [f"{name} = {text}{_comment(term)}"]
+
+    def _expression(self, term: Term) -> str:
+        """Return a term as an expression; a row that NumPy has no function for is an argument."""
+        text, row = expression(term, self._operand), term.op.name
+        if not text.startswith(f"{row}(") or row in ROUTINES:
+            return text
+        if row not in self.rows:
+            self.rows[row] = self.names.fresh(row)
+            self.extra.append(self.rows[row])
+        return self.rows[row] + text.removeprefix(row)
 
     def _place(self, term: Term) -> None:
         """Write a constant out, or make it an argument."""

@@ -8,7 +8,7 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import as_payload, is_floating
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError, UnsupportedError
-from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, current_trace, tick
+from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, current_trace, note_copy, tick
 from tinygrad_mlp.ops.indexing import plain_index
 from tinygrad_mlp.tensors.operators import Operators, copied
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
@@ -75,6 +75,7 @@ class Tensor(Operators):
     saved: Any
 
     def __init__(self, data: Any, *, requires_grad: bool | None = None, name: str = "", copy: bool = True) -> None:
+        given = data
         if type(data) in NODES:
             if data.op is not None and data.requires_grad:
                 raise GradientError(
@@ -97,6 +98,7 @@ class Tensor(Operators):
         self.requires_grad = floating if requires_grad is None else bool(requires_grad)
         self.tick = clock[0]
         self.inputs = ()
+        note_copy(self, given)
 
     def set_inputs(self, inputs: tuple[Any, ...]) -> None:
         """Take the operands of a new node."""
@@ -146,7 +148,8 @@ class Tensor(Operators):
     @property
     def grad(self) -> Any:
         """The gradient, a plain array of the shape and dtype of the data; None before ``backward()``."""
-        return self._grad
+        trace = current_trace()
+        return self._grad if trace is None else trace.gradient(self)
 
     @grad.setter
     def grad(self, grad: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
-from tinygrad_mlp.graph import NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, tick
+from tinygrad_mlp.graph import NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, note_copy, tick
 from tinygrad_mlp.ops import add, affine, divide, exp, multiply, negative, power, relu, subtract, tanh
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
@@ -45,6 +45,8 @@ class Value(Operators):
         self.meta = Meta(None, name) if name else None
         self.requires_grad = True
         self.tick = clock[0]
+        if type(x) is not float:
+            note_copy(self, x)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -102,7 +104,8 @@ class Value(Operators):
     @property
     def grad(self) -> Any:
         """The gradient, a float; None before ``backward()``."""
-        return self._grad
+        trace = current_trace()
+        return self._grad if trace is None else trace.gradient(self)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
