@@ -1,6 +1,6 @@
 """Schedule: in which order the terms of a program run, and which run together in blocks that stay in cache."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
