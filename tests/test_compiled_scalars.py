@@ -6,6 +6,7 @@ import math
 import threading
 import warnings
 from importlib.util import find_spec
+from shutil import which
 
 import numpy as np
 import pytest
@@ -24,9 +25,11 @@ from tinygrad_mlp.graph import EVERYTHING, recording
 from tinygrad_mlp.table import OPS
 
 numba_or_skip = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed (the extra fast)")
-engines = pytest.mark.parametrize(
-    "engine", ["python", "levels", pytest.param("numba", marks=numba_or_skip), "stepping"]
-)
+c_or_skip = pytest.mark.skipif(not any(map(which, ("gcc", "cc", "clang"))), reason="there is no C compiler")
+PROGRAMS = [
+    "python", "levels", pytest.param("numba", marks=numba_or_skip), pytest.param("c", marks=c_or_skip),
+]  # fmt: skip
+engines = pytest.mark.parametrize("engine", [*PROGRAMS, "stepping"])
 ROWS = {name: op for name, op in OPS.items() if op.scalars and op.__module__.startswith("tinygrad_mlp.ops")}
 
 
@@ -176,7 +179,7 @@ def test_comparisons_and_choices_are_made_anew(engine):
         agree(replay(values), eager(f, values))
 
 
-@pytest.mark.parametrize("engine", ["python", "levels", pytest.param("numba", marks=numba_or_skip)])
+@pytest.mark.parametrize("engine", PROGRAMS)
 def test_booleans_come_out_as_booleans(engine):
     x = tg.Value(2.0)
     with recording(EVERYTHING):
@@ -450,7 +453,7 @@ def test_a_deep_chain_is_not_replayed_level_by_level():
     assert len(program.source.splitlines()) > 100_000
 
 
-@pytest.mark.parametrize("engine", ["python", "levels", pytest.param("numba", marks=numba_or_skip)])
+@pytest.mark.parametrize("engine", PROGRAMS)
 def test_threads_and_calls_within_calls_share_no_buffers(engine):
     parameters, outputs, _ = trained(True)
     program = ScalarProgram(parameters, outputs, engine)

@@ -1,6 +1,8 @@
 """The generated page of operations is the one in the repository, whole, and its links lead somewhere."""
 
+import contextlib
 import importlib.util
+import io
 import os
 import re
 import subprocess
@@ -11,14 +13,15 @@ import pytest
 from strategies import ROWS
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.rewrite.rules import titles
 from tinygrad_mlp.table import Op
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "ops.md").read_text("utf-8")
 
 
-def make_ops():
-    spec = importlib.util.spec_from_file_location("make_ops", DOCS / "make_ops.py")
+def make_ops(name="make_ops"):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -38,6 +41,21 @@ def test_the_page_is_the_same_in_every_process():
         check=True,
     )
     assert run.stdout.decode("utf-8").replace("\r\n", "\n") == PAGE
+
+
+def test_the_page_on_compiling_has_every_rule():
+    text = (DOCS / "compile.md").read_text("utf-8")
+    assert make_ops("make_rules").page(text) == text, "run: python docs/make_rules.py"
+    assert [title for title in titles() if f"\n| {title} | " not in text] == []
+
+
+def test_the_program_on_the_page_on_compiling_is_what_it_prints():
+    text = (DOCS / "compile.md").read_text("utf-8")
+    code, printed = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)[:2]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "compile.md", "exec"), {})
+    assert out.getvalue().strip() == printed.strip()
 
 
 def test_every_row_and_every_function_has_its_place():
@@ -71,3 +89,4 @@ def test_sphinx_builds_the_pages(tmp_path):
     build = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path)]
     assert subprocess.run(build, check=False).returncode == 0
     assert (tmp_path / "ops.html").exists()
+    assert (tmp_path / "compile.html").exists()

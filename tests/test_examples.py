@@ -12,6 +12,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 # What an example must have printed, beside running without error and without a warning.
 SAYS = {
+    "compiled_step": ["dV = H.T @ dA", "- T ", "uncompiled nan, compiled 30", "before rewriting"],
     "gradient_by_hand": ["a slip", "DIFFERS", "agrees", "second derivatives"],
     "micrograd_demo": ["337 parameters", "step  59", "accuracy 9", "####"],
     "notes_network": ["log-likelihood -320.5080195131", "-5.77182772e+01", "epoch 300"],

@@ -13,7 +13,7 @@ def compile(
     *,
     backend: str = "numpy",
     donate: Any = (),
-    rules: bool = True,
+    rules: Any = True,
     products: bool = True,
     layout: bool = True,
     biases: bool = True,
@@ -27,12 +27,12 @@ def compile(
         backend: "numpy", or "c" where the machine has a C compiler.
         donate: The numbers or names of arguments whose arrays may be overwritten by results, or True for all that is
             updated.
-        rules: whether to rewrite by the table of rules.
-        products: whether to compute sums of products by BLAS.
-        layout: whether to compute long batches of few features transposed.
-        biases: whether products of such batches add the biases too, and sum their gradients.
-        blocks: whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
-        twice: whether to record a second time, and raise if that gives another program.
+        rules: Whether to rewrite by the table of rules, or the titles of the rules that are on.
+        products: Whether to compute sums of products by BLAS.
+        layout: Whether to compute long batches of few features transposed.
+        biases: Whether products of such batches add the biases too, and sum their gradients.
+        blocks: Whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
+        twice: Whether to record a second time, and raise if that gives another program.
     """
     switches = {"rules": rules, "products": products, "layout": layout, "biases": biases}
     switches |= {"blocks": blocks, "twice": twice}

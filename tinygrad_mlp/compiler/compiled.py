@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import TinygradError, TracingError, UnsupportedError
+from tinygrad_mlp.errors import MissingDependencyError, TinygradError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, mode
 from tinygrad_mlp.nest import Nest
+from tinygrad_mlp.rewrite.rules import check_titles
 from tinygrad_mlp.transforms import depth, is_enclosed
 
 from .arguments import MISS
@@ -32,13 +34,14 @@ class Compiled:
         plan: What was done to get there.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, bool]) -> None:
+    def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, Any]) -> None:
         """Take the function and how to compile it; ``compile`` checks both."""
         update_wrapper(self, f)
         self._f = f
         self._backend = backend
+        self._compiler = _c_compiler() if backend == "c" else None
         self._donate = donate
-        self._switches = switches
+        self._switches = {**switches, "rules": check_titles(switches.get("rules", True))}
         self._replays: list[Replay] = []
         self._last: Replay | None = None
         self._is_bound = False  # whether a recording is bound to the leaves that it was given
@@ -103,8 +106,9 @@ class Compiled:
         """Return what replays a recording."""
         replay = None
         with suppress(UnsupportedError):  # a row that is not for floats
-            replay = scalar_replay_of(capture)
-        return replay or replay_of(capture, getattr(self._f, "__name__", "program"), self._donate, self._switches)
+            replay = scalar_replay_of(capture, "numba" if self._compiler is None else "c")
+        title = getattr(self._f, "__name__", "program")
+        return replay or replay_of(capture, title, self._donate, self._switches, self._compiler)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""
@@ -140,6 +144,17 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._f, '__name__', self._f)!s}, recorded {len(self._replays)} times>"
+
+
+def _c_compiler() -> Any:
+    """Return the C compiler of the machine; None, with a warning, if it has none that can be used."""
+    from .c import compiler
+
+    try:
+        return compiler()
+    except MissingDependencyError as error:
+        warnings.warn(f"{error}; NumPy is used instead", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def plain(result: Any) -> Any:

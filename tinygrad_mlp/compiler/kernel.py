@@ -27,6 +27,7 @@ class Kernel:
         constants: Arrays and generators that the code refers to, by name.
         names: What every term is called.
         nbytes: The bytes of the buffers.
+        is_quiet: Whether it never warns: NumPy does.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Kernel:
                     code.body.append(_guard(code.text(step), waiting[id(step)]))
             code.release()
         code.body.append("return (" + "".join(f"{code.result(t)}, " for t in roots) + ")")
+        self.is_quiet = False
         self.names = code.names
         self.constants = code.constants
         self.nbytes = code.arena.nbytes

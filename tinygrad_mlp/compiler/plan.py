@@ -6,16 +6,15 @@ from typing import Any
 
 from tinygrad_mlp.rewrite import Term
 
-from .schedule import Block
-
 
 class Plan:
     """What was done to get from what was recorded to what runs.
 
     Attributes:
         recorded: Operations that were recorded, as rows of the table.
-        lowered: Operations of NumPy that they come down to without rewriting.
-        operations: Operations of NumPy that are left.
+        lowered: Operations of NumPy that the rows come down to after the first rewriting.
+        rewritten: Operations of NumPy that are left after the second.
+        operations: Operations that the kernel runs, copies included.
         rules: How often each rule fired, by its name.
         blocks: For each loop over blocks the number of its operations and the length of a block.
         nbytes: The bytes of all buffers.
@@ -29,7 +28,7 @@ class Plan:
     def __init__(self, backend: str = "numpy") -> None:
         """Begin with nothing."""
         self.backend = backend
-        self.recorded = self.lowered = self.operations = self.nbytes = 0
+        self.recorded = self.lowered = self.rewritten = self.operations = self.nbytes = 0
         self.rules: Counter[str] = Counter()
         self.blocks: list[tuple[int, int]] = []
         self.constants: list[tuple[str, tuple[int, ...], Any]] = []
@@ -39,8 +38,9 @@ class Plan:
 
     def count(self, steps: Sequence[Any]) -> None:
         """Take in what the schedule gave."""
-        self.operations = sum(len(s.terms) if isinstance(s, Block) else 1 for s in steps)
-        self.blocks = [(len(s.terms), s.length) for s in steps if isinstance(s, Block)]
+        blocks = [step for step in steps if not isinstance(step, Term)]
+        self.operations = sum(1 if isinstance(step, Term) else len(step.terms) for step in steps)
+        self.blocks = [(len(block.terms), block.length) for block in blocks]
 
     def freeze(self, order: Sequence[Term], names: Any) -> None:
         """Take in the constant arrays among the terms."""
@@ -58,7 +58,7 @@ class Plan:
         lines = [
             f"backend     {self.backend}",
             f"recorded    {self.recorded} rows",
-            f"operations  {self.lowered} before rewriting, {self.operations} after",
+            f"operations  {self.lowered} before rewriting, {self.rewritten} after; the kernel runs {self.operations}",
             f"rules       {fired}",
             f"blocks      {blocks}",
             f"buffers     {self.nbytes:,} bytes",

@@ -19,6 +19,8 @@ def products_by_blas(program: Program, roots: Sequence[Any]) -> list[Any]:
         if made is None:
             made = _scaled(program, term, new, count)
         if made is None:
+            made = _turned(program, term, new, count)
+        if made is None:
             same = all(x is y for x, y in zip(inputs, term.inputs, strict=True))
             made = term if same else program.put(term.op, inputs, term.params)
         if made is not term:
@@ -40,6 +42,15 @@ def _dot(program: Program, term: Term, new: dict[int, Term], count: Counter[int]
         return None
     a, b = (x.inputs * 2)[:2]
     return program.put(DOT, (new[id(a)], new[id(b)]), {}, (term.shape, term.dtype))
+
+
+def _turned(program: Program, term: Term, new: dict[int, Term], count: Counter[int]) -> Any:
+    """Return ``(A B)ᵀ``, the product used once, as ``Bᵀ Aᵀ``: in BLAS these are flags, and the result is in order."""
+    x = term.inputs[0] if term.op is ops.transpose else None
+    if x is None or x.op is not ops.matmul or count[id(x)] > 1 or any(y.ndim != 2 for y in x.inputs):
+        return None
+    a, b = (program.make(ops.transpose, new[id(y)], axes=(1, 0)) for y in x.inputs)
+    return program.put(ops.matmul, (b, a), {}, (term.shape, term.dtype))
 
 
 def _scaled(program: Program, term: Term, new: dict[int, Term], count: Counter[int]) -> Any:

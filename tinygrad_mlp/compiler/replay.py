@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
-from tinygrad_mlp.rewrite.rules import EXACT, STABLE
+from tinygrad_mlp.rewrite.rules import tables
 
 from .biases import biases_by_blas
 from .capture import Capture, Fixed
@@ -37,7 +37,7 @@ class Replay(NamedTuple):
     constants: dict[str, Any]
 
 
-def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> Replay:
+def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any = None) -> Replay:
     """Return what replays a recording: rewritten, planned and written.
 
     Args:
@@ -45,8 +45,9 @@ def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any
         title: The name of the function.
         donate: What may be overwritten, as ``compile`` takes it.
         switches: Steps of the compiler that are on or off.
+        compiler: What builds C; None for NumPy.
     """
-    made = _Planned(capture, title, donate, switches)
+    made = _Planned(capture, title, donate, switches, compiler)
     return Replay(made.run, made.source, made.kernel, made.plan, made.constants)
 
 
@@ -55,12 +56,13 @@ class _Planned:
 
     run: Callable[[Any, Any], Any]
 
-    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any]) -> None:
+    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any) -> None:
         self.capture = capture
-        self.plan = Plan()
-        rules = switches.get("rules", True)
-        self.translation = Translation(capture, STABLE if rules else {})
-        self._lower(EXACT if rules else {})
+        self.compiler = compiler
+        self.plan = Plan("numpy" if compiler is None else "c")
+        stable, exact = tables(switches.get("rules", True))
+        self.translation = Translation(capture, stable)
+        self._lower(exact)
         self.source = write_source(title, self)
         self._write(donate, switches)
 
@@ -90,25 +92,34 @@ class _Planned:
         self.guards = [(known[id(t)], holds) for t, (_, holds) in zip(guards, capture.guards, strict=True)]
         self.results = list({id(t): t for t in self._results.values()}.values())
         self.wanted = [*self.draws, *(t for t, _ in self.guards), *self.results]
-        plan.recorded = sum(t.op is not None for t in ordered(roots))
+        plan.recorded = translation.recorded
         plan.lowered = len(plain.made)
+        plan.rewritten = sum(t.op is not None for t in ordered(self.wanted))
         plan.rules = translation.program.fired + self.program.fired
+        plan.rules["dead code"] = _not_needed(translation.program, roots) + _not_needed(self.program, self.wanted)
         plan.live = [term.name for _reader, term, leaf in translation.live if leaf is not None]
 
     # -------------------------------------------------------------------------------------------------------- kernel
 
-    def _write(self, donate: Any, switches: dict[str, bool]) -> None:
+    def _write(self, donate: Any, switches: dict[str, Any]) -> None:
         """Plan and write the kernel, and the function around it."""
         wanted: list[Any] = list(self.wanted)
         for title, change in PASSES:
-            if switches.get(title, True):
+            if switches.get(title, True) and self.compiler is None:
                 wanted = change(self.program, wanted)
         n, m = len(self.draws), len(self.draws) + len(self.guards)
         results = wanted[m:]
         overwritten = donated(wanted, self._candidates(donate, results), wanted[n:m])
-        steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
         holds = [(t, held) for t, (_, held) in zip(wanted[n:m], self.guards, strict=True)]
-        kernel = Kernel(self.inputs, steps, results, holds, overwritten)
+        kernel: Any
+        if self.compiler is not None:
+            from .c import CKernel  # only where it is asked for
+
+            kernel = CKernel(self.inputs, results, holds, overwritten, draws=wanted[:n], compiler=self.compiler)
+            steps = kernel.steps
+        else:
+            steps = schedule(wanted, overwritten, fuse=switches.get("blocks", True))
+            kernel = Kernel(self.inputs, steps, results, holds, overwritten)
         self.kernel = kernel.text
         self.constants = kernel.constants
         plan = self.plan
@@ -120,7 +131,11 @@ class _Planned:
         given = {id(x): i for i, x in enumerate(self.inputs)}
         taken = {i: given[id(overwritten[id(t)])] for i, t in enumerate(results) if id(t) in overwritten}
         live = [(reader, leaf) for reader, _term, leaf in self.translation.live]
-        self.run = runner(self.capture, live, kernel.maker(), lambda *value: places[id(self.of(*value))], taken)
+
+        def place(*value: Any) -> int:
+            return places[id(self.of(*value))]
+
+        self.run = runner(self.capture, live, kernel.maker(), place, taken, kernel.is_quiet)
 
     def _candidates(self, donate: Any, results: Sequence[Term]) -> list[tuple[Term, Term]]:
         """Return the results that may take the memory of an input, each with that input."""
@@ -144,3 +159,9 @@ class _Planned:
         given = [inputs[id(a.node)] for a in mine]
         found += [(t, x) for t in outputs for x in given if any(y is x for y in t.inputs)]
         return found + [(t, x) for t in outputs for x in given]
+
+
+def _not_needed(program: Program, roots: Sequence[Any]) -> int:
+    """Return how many operations of a program no root needs."""
+    needed = {id(term) for term in ordered(roots)}
+    return sum(id(term) not in needed for term in program.made)

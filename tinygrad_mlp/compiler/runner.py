@@ -17,6 +17,7 @@ def runner(
     make: Callable[[], Any],
     place: Callable[..., int],
     taken: dict[int, int],
+    is_quiet: bool = False,
 ) -> Callable[[Any, Any], Any]:
     """Return ``run(args, kwargs)``, which gives the result of a call, or ``MISS`` if the recording is of another kind.
 
@@ -26,12 +27,15 @@ def runner(
         make: Makes a kernel, with buffers of its own: a call takes one that is free, so that threads never share one.
         place: Where among the kernel's results that of a node, or of a raw value, is.
         taken: For results in place, by their place, the input that they overwrite.
+        is_quiet: Whether the kernel never warns.
     """
-    return _Runner(capture, live, make, place, taken).function
+    return _Runner(capture, live, make, place, taken, is_quiet).function
 
 
 class _Runner:
-    def __init__(self, capture: Capture, live: Any, make: Any, place: Any, taken: dict[int, int]) -> None:
+    def __init__(
+        self, capture: Capture, live: Any, make: Any, place: Any, taken: dict[int, int], is_quiet: bool
+    ) -> None:
         self.capture = capture
         self.live = live
         self.place = place
@@ -42,10 +46,11 @@ class _Runner:
         given = self._read()
         self._check_donated(given)
         before, again = self._states()
+        call = f"r = kernel({', '.join(given)})"
         self.lines += [
             *before,
             "kernel = free.pop() if free else make()",
-            *quietly(f"r = kernel({', '.join(given)})", self.scope),
+            *([call] if is_quiet else quietly(call, self.scope)),
             "free.append(kernel)",
             f"if r is None: {again}return MISS",
         ]

@@ -11,8 +11,12 @@ from .runner import runner
 from .scalar import ScalarProgram
 
 
-def scalar_replay_of(capture: Capture) -> Replay | None:
+def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
     """Return what replays a recording of numbers; None if it is not of numbers alone.
+
+    Args:
+        capture: The recording.
+        interpreter: What runs large narrow graphs: "numba" or "c".
 
     Raises:
         UnsupportedError: A row in it is not for floats.
@@ -27,7 +31,7 @@ def scalar_replay_of(capture: Capture) -> Replay | None:
     fixed = [(i, x) for i, x in enumerate(results) if type(x) is bool]
     outputs = [*results, *(node for node, _ in capture.guards)]
     outputs = [x if type(x) in NODES else wrap(float(x)) for x in outputs]
-    program = ScalarProgram([*given, *leaves], outputs)
+    program = ScalarProgram([*given, *leaves], outputs, interpreter=interpreter)
     plan = Plan(f"scalars, {program.engine}")
     plan.details = program.plan
     plan.live = [x.name or "leaf" for x in leaves]

@@ -48,7 +48,7 @@ class Block:
             return True
         place = self.axis - sum(axis < self.axis for axis in term.params["axis"])
         self.places[id(term)] = place
-        return place == self.axis - (len(self.shape) - term.ndim)
+        return bool(place == self.axis - (len(self.shape) - term.ndim))
 
     def crosses(self, x: Term) -> bool:
         """Return whether an operand or a result differs from block to block."""

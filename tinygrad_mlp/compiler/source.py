@@ -59,8 +59,8 @@ class Names:
 def write_source(title: str, replay: Any) -> str:
     """Return the text of a function that computes what was recorded.
 
-    It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads and
-    the generators and arrays that it holds and the rows that NumPy has no function for, and returns, in a dict by name,
+    It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads, the
+    generators and arrays that it holds, and the rows that NumPy has no function for. It returns, in a dict by name,
     what the leaves become.
 
     Args:

@@ -24,6 +24,7 @@ class Translation:
     Attributes:
         program: Their program.
         arguments: The terms of the traced arguments, in order.
+        recorded: How many operations were recorded.
         live: What is read anew at each replay beside them: ``(reader or None, term, leaf or None)``.
     """
 
@@ -31,6 +32,7 @@ class Translation:
         """Translate everything that a replay computes."""
         self.capture = capture
         self.program = Program(rules)
+        self.recorded = 0
         self._known: dict[int, Term] = {}
         self._kept: list[Any] = []
         self._versions: dict[int, list[tuple[int, Any]]] = {}
@@ -126,6 +128,7 @@ class Translation:
 
     def _computed(self, node: Any) -> None:
         """Take in a node whose operands are known."""
+        self.recorded += 1
         inputs = tuple(None if y is None else self._found(y, node.tick) for y in node.inputs)
         payload = node._payload
         like = (payload.shape, payload.dtype) if type(payload) is ndarray else ((), type(payload))

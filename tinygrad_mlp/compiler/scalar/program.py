@@ -14,7 +14,8 @@ from tinygrad_mlp.compiler.scalar.written import Lines, Written
 from tinygrad_mlp.errors import ShapeError, UnsupportedError
 from tinygrad_mlp.graph import Node
 
-ENGINES = ("auto", "python", "levels", "numba")
+ENGINES = ("auto", "python", "levels", "numba", "c")
+TAPES = ("numba", "c")  # interpreters of opcodes, which all graphs share
 FEW = 400  # operands: so many lines of Python run faster than the calls of NumPy for a few levels
 WRITTEN = 4000  # operands: more lines take longer to compile than a thousand replays
 BIG = 2000  # operands: below, it does not pay to import numba
@@ -29,14 +30,15 @@ class ScalarProgram:
         inputs: Nodes that a call gives values to; every other leaf, and every raw number, stays what it is.
         outputs: Nodes of the graph; derivatives that are not written out (see ``backward.derivative``) among them.
         engine: "python", straight-line source or, for a large graph, a loop; "levels", NumPy on groups of nodes;
-            "numba", an interpreter of opcodes; "auto" chooses by the size and the depth of the graph.
+            "numba" and "c", interpreters of opcodes; "auto" chooses by the size and the depth of the graph.
+        interpreter: The one that "auto" may choose.
 
     Attributes:
         engine: What was chosen. A graph with rows that the interpreter lacks runs by levels instead.
 
     Raises:
         UnsupportedError: Not all is floats, or there is no such engine.
-        MissingDependencyError: The engine is "numba", which is not installed.
+        MissingDependencyError: The engine is "numba", which is not installed, or "c", without a C compiler.
 
     >>> from tinygrad_mlp.tensors import Value
     >>> a, b = Value(2.0), Value(3.0)
@@ -52,18 +54,21 @@ class ScalarProgram:
     <BLANKLINE>
     """
 
-    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], engine: str = "auto") -> None:
+    def __init__(
+        self, inputs: Sequence[Node], outputs: Sequence[Node], engine: str = "auto", interpreter: str = "numba"
+    ) -> None:
         if engine not in ENGINES:
             raise UnsupportedError(f"engine is {engine!r}; choose one of {', '.join(ENGINES)}")
         self._flat = flat = FlatGraph(inputs, outputs)
         self.n_inputs = flat.n_inputs
         self._logical = [i for i, logical in enumerate(flat.logical) if logical]
         self.n_operands = sum(map(len, flat.args))
+        self._interpreter = interpreter
         fusion = None if engine == "auto" and self.n_operands <= FEW else Fusion(flat)
         self.engine = self._choice(engine, flat, fusion)
         self._run: Written | Stepping | Levels | Tape
-        if self.engine == "numba" and fusion is not None:
-            self._run = Tape(flat, fusion)
+        if self.engine in TAPES and fusion is not None:
+            self._run = Tape(flat, fusion, self.engine)
         elif self.engine == "levels" and fusion is not None:
             self._run = Levels(flat, fusion)
         elif self.n_operands <= WRITTEN:
@@ -75,15 +80,16 @@ class ScalarProgram:
         """Return the engine that runs the graph."""
         if fusion is None:
             return "python"
-        if engine == "numba":
-            tape.loops()
-            return "numba" if tape.fits(flat, fusion) else "levels"
+        if engine in TAPES:
+            tape.loops_of(engine)
+            return engine if tape.fits(flat, fusion) else "levels"
         if engine != "auto":
             return engine
         width = self.n_operands / max(fusion.n_levels, 1)
         written, stepped, compiled = NARROW
-        if width < compiled and self.n_operands > BIG and tape.is_installed() and tape.fits(flat, fusion):
-            return "numba"
+        installed = self._interpreter == "c" or tape.is_installed()
+        if width < compiled and self.n_operands > BIG and installed and tape.fits(flat, fusion):
+            return self._interpreter
         return "python" if width < (written if self.n_operands <= WRITTEN else stepped) else "levels"
 
     def __call__(self, values: Sequence[float]) -> list[float]:

@@ -55,6 +55,19 @@ def loops() -> tuple[Callable[..., None], Callable[..., None]]:
     return compiled[0], compiled[1]
 
 
+def loops_of(engine: str) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the two loops of an engine, "numba" or "c".
+
+    Raises:
+        MissingDependencyError: The machine lacks what the engine needs.
+    """
+    if engine == "numba":
+        return loops()
+    from tinygrad_mlp.compiler.c import tape  # only where it is asked for
+
+    return tape.loops()
+
+
 def _cache_folder() -> str:
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
@@ -95,8 +108,8 @@ def fits(flat: FlatGraph, fusion: Fusion) -> bool:
 class Tape:
     """A flat graph as opcodes; a call runs them."""
 
-    def __init__(self, flat: FlatGraph, fusion: Fusion) -> None:
-        self._forward, self._backward = loops()
+    def __init__(self, flat: FlatGraph, fusion: Fusion, engine: str) -> None:
+        self._forward, self._backward = loops_of(engine)
         exponents = {i: flat.constant(kind.fixed[0][1]) for i, kind in enumerate(flat.table) if kind and kind.fixed}
         codes = np.concatenate([fusion.codes, np.zeros(len(flat.kinds) - len(fusion.codes), np.int64)])
         leaves, rest = np.flatnonzero(codes == LEAF), np.flatnonzero((codes != LEAF) & (codes > SWALLOWED))
