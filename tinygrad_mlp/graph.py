@@ -237,10 +237,10 @@ def keep_generators(params: dict[str, Any]) -> Any:
             trace.states[id(value)] = value, value.bit_generator.state
 
 
-def note_copy(leaf: "Node", data: Any) -> None:
+def note_copy(leaf: "Node", copied: Callable[[Any], Any], x: "Node") -> None:
     """Note that a new leaf was made of a node's number: while a function is traced, of its number in each replay."""
-    if type(data) in NODES and (trace := current_trace()) is not None and mode() & TRACING:
-        trace.writes.append((tick(), leaf, data))
+    if (trace := current_trace()) is not None and mode() & TRACING:
+        trace.writes.append((tick(), leaf, copied(x)))
 
 
 def assume(condition: Any) -> bool:

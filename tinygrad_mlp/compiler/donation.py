@@ -28,18 +28,18 @@ def donated(
             if x is not None:
                 readers.setdefault(id(x), []).append(term)
     found: dict[int, Term] = {}
-    taken: set[int] = set()
     early = {id(t) for t in ordered(guards)}
     shown = {id(t) for t in roots}
     for result, x in candidates:
-        if id(result) in found or id(result) in early or id(x) in taken or not _fits(result, x):
+        taken = any(x is y for y in found.values())
+        if id(result) in found or id(result) in early or id(x) in shown or taken or not _fits(result, x):
             continue
-        late = _after(order, {id(result), *found})
-        others = [term for term in _all_readers(x, readers) if term is not result]
-        if id(x) in shown or any(id(t) in late or (t.op.view and id(t) in shown) for t in others):
+        if any(t.op.view and id(t) in shown for t in _all_readers(x, readers) if t is not result):
             continue
-        found[id(result)] = x
-        taken.add(id(x))
+        more = {**found, id(result): x}
+        late = _after(order, more)
+        if all(id(t) == r or id(t) not in late for r, y in more.items() for t in _all_readers(y, readers)):
+            found = more
     return found
 
 

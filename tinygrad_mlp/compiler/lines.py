@@ -138,6 +138,8 @@ def with_out(code: Code, term: Term, out: str, xs: list[str]) -> str:
         return f"{code.call('np.copyto')}({out}, {xs[0]})"
     if op is ops.matmul:
         return f"{code.call('np.dot')}({', '.join(xs)}, {out})"
+    if op is ops.where and not is_masked(term):
+        return f"{code.call('np.copyto')}({out}, {code.call('np.where')}({', '.join(xs)}))"
     if op is ops.where:
         routine = code.routine("masked" if is_zero(term.inputs[2]) else "unmasked")
         return f"{routine}({xs[0]}, {xs[1] if routine == 'masked' else xs[2]}, {out})"

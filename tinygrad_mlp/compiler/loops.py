@@ -6,7 +6,7 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.rewrite import SUM_PRODUCT, Term
 
 from .code import Code
-from .lines import REDUCERS, is_masked, operands, with_out
+from .lines import REDUCERS, operands, with_out
 from .schedule import PRODUCTS, Block
 from .writing import dtype_text
 
@@ -75,11 +75,7 @@ class _Loop:
         owned = [x for x in owned if id(x) in self.inside]
         part = self._part_of(self._whole(term), term) if self._escapes(term) else self._place(term, owned)
         code.local[id(term)] = part
-        if term.op is ops.where and not is_masked(term):
-            chosen = f"{code.call('np.where')}({', '.join(xs)})"
-            self.lines.append(f"{code.call('np.copyto')}({part}, {chosen})")
-        else:
-            self.lines.append(with_out(code, term, part, xs))
+        self.lines.append(with_out(code, term, part, xs))
         for x in owned:
             if code.local[id(x)] != part:
                 self.free.setdefault((x.shape, x.dtype), []).append(code.local[id(x)])

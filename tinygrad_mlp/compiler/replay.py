@@ -152,7 +152,8 @@ class _Planned:
         def result(*value: Any) -> Term:
             return results[places[id(self.of(*value))]]
 
-        found = [(result(v, leaf), inputs[id(leaf)]) for leaf, v in capture.writes if donate is True or id(leaf) in own]
+        written = [(v, leaf) for leaf, v in capture.writes if id(leaf) in (inputs if donate is True else own)]
+        found = [(result(v, leaf), inputs[id(leaf)]) for v, leaf in written]
         found += [(result(v), inputs[id(node)]) for _writer, v, node in capture.cells]
         outputs = [result(v) for v in capture.outputs if type(v) is not Fixed]
         given = [inputs[id(a.node)] for a in mine]

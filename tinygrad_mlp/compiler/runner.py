@@ -173,12 +173,15 @@ class _Runner:
     def _returned(self) -> str:
         """Return the code of the result's nest."""
         overwritten = {place: self._leaf_of(i) for place, i in self.taken.items()}
-        texts = []
+        texts, places = [], set()
         for value in self.capture.outputs:
             if type(value) is Fixed:
                 texts.append(self._named("fixed", value.value))
-            else:
-                texts.append(overwritten.get(self.place(value)) or self._result(value))
+                continue
+            text = overwritten.get(self.place(value)) or self._result(value)
+            again = self.place(value) in places and not overwritten.get(self.place(value))
+            texts.append(f"{self._named('another', another)}({text})" if again else text)
+            places.add(self.place(value))
         return write_nest(self.capture.returned, iter(texts), lambda value: self._named("nest", value))
 
 
@@ -209,6 +212,11 @@ def write_nest(nest: Any, texts: Iterator[str], named: Callable[[Any], str] | No
 
 def _key(key: Any, named: Callable[[Any], str] | None) -> str:
     return repr(key) if named is None or type(key) in (str, int, bool, bytes) else named(key)
+
+
+def another(x: Any) -> Any:
+    """Return a result that is returned twice with memory of its own."""
+    return x.copy() if type(x) is np.ndarray else x
 
 
 def refuse_gradient() -> None:

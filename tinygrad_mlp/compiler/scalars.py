@@ -28,7 +28,9 @@ def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
     known = set(map(id, given))
     leaves = [x for x in lasting if id(x) not in known]
     results = list({id(x): x for x in capture.results()}.values())
-    outputs = [x if type(x) in NODES else wrap(x) for x in (*results, *(node for node, _ in capture.guards))]
+    fixed = [(i, x) for i, x in enumerate(results) if type(x) is bool]
+    outputs = [*results, *(node for node, _ in capture.guards)]
+    outputs = [x if type(x) in NODES else wrap(float(x)) for x in outputs]
     program = ScalarProgram([*given, *leaves], outputs, interpreter=interpreter)
     plan = Plan(f"scalars, {program.engine}")
     plan.details = program.plan
@@ -38,6 +40,8 @@ def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
 
     def kernel(*values: Any) -> list[Any] | None:
         found = program(values)
+        for i, x in fixed:
+            found[i] = x
         return None if found[n:] != holds else found
 
     places = {id(x): i for i, x in enumerate(results)}

@@ -98,7 +98,8 @@ class Tensor(Operators):
         self.requires_grad = floating if requires_grad is None else bool(requires_grad)
         self.tick = clock[0]
         self.inputs = ()
-        note_copy(self, given)
+        if type(given) in NODES:
+            note_copy(self, ops.identity, given)
 
     def set_inputs(self, inputs: tuple[Any, ...]) -> None:
         """Take the operands of a new node."""
@@ -141,7 +142,7 @@ class Tensor(Operators):
         trace = current_trace()
         if trace is not None:
             trace.keep(self)
-            trace.writes.append((tick(), self, data))
+            trace.writes.append((tick(), self, ops.identity(data) if type(data) in NODES else data))
         self._payload = new
         self.tick = tick()
 

@@ -10,7 +10,7 @@ from tinygrad_mlp import scalars
 from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError
 from tinygrad_mlp.graph import NODE_CLASSES, NODES, TRACING, Meta, clock, current_trace, mode, new, note_copy, tick
-from tinygrad_mlp.ops import add, affine, divide, exp, multiply, negative, power, relu, subtract, tanh
+from tinygrad_mlp.ops import add, affine, divide, exp, identity, multiply, negative, power, relu, subtract, tanh
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.tensors.operators import Operators
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
@@ -45,8 +45,8 @@ class Value(Operators):
         self.meta = Meta(None, name) if name else None
         self.requires_grad = True
         self.tick = clock[0]
-        if type(x) is not float:
-            note_copy(self, x)
+        if type(x) in NODES:
+            note_copy(self, identity, x)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -97,7 +97,7 @@ class Value(Operators):
         trace = current_trace()
         if trace is not None:
             trace.keep(self)
-            trace.writes.append((tick(), self, value))
+            trace.writes.append((tick(), self, identity(value) if type(value) in NODES else value))
         self._payload = number
         self.tick = tick()
 
