@@ -378,6 +378,11 @@ def test_a_compiler_is_asked_for_by_name(monkeypatch):
         compiler()
 
 
+def test_a_compiler_may_be_asked_for_with_switches(monkeypatch):
+    monkeypatch.setenv("CC", f"{COMPILER.command[0]} -DSEVEN=7")
+    assert compiler().load("int seven_of_cc(void) { return SEVEN; }").seven_of_cc() == 7
+
+
 def test_a_compiler_that_fails_says_why():
     with pytest.raises(CompilerError, match=r"(?s)failed with status.*unknown_function|unknown_type"):
         COMPILER.load("unknown_type x;")

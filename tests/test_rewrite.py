@@ -106,6 +106,17 @@ CALLS = {
         lambda x: reshape(top(x, axis=(0,), keepdims=True), shape=x.shape[1:]),
     ],
     "axes that stay": [lambda x: transpose(x, axes=(0, 1)), lambda x: transpose(transpose(x))],
+    "transposes after the operation": [
+        lambda x, y: x.T * y.T,
+        lambda x: exp(x.T) - x.T,
+        lambda x, f: where(x.T > 0, x.T, f),
+        lambda x, c: x.T / total(c, axis=(1,), keepdims=False),
+    ],
+    "sum of a transpose": [
+        lambda x: total(x.T, axis=(0,), keepdims=False),
+        lambda x: total(x.T, axis=(1,), keepdims=False),
+        lambda x: total(x.T, axis=(0, 1), keepdims=False),
+    ],
     "one name for moves of axes": [lambda x: flip(x, axis1=0, axis2=1)],
     "one name for changes of shape": [lambda x: call("expand_dims")(x, axis=1)],
     "indices that only add axes": [
@@ -205,7 +216,7 @@ CALLS = {
 # Rules that round in another order; the others give the same bits, except for the sign of a zero.
 ROUNDED = STABILISING | {
     "powers by products", "exp of log softmax", "softmax less its maximum", "weights of a softmax",
-    "sums to a shape are sums", "axes from the front",
+    "sums to a shape are sums", "sum of a transpose", "axes from the front",
 }  # fmt: skip
 PAIRS = [(title, build) for title, builds in CALLS.items() for build in builds]
 
@@ -426,7 +437,17 @@ def without_keepdims(A):
     return E / tg.reshape(tg.sum(E, axis=1), (-1, 1))
 
 
-SPELLINGS = [written_softmax, with_maximum, without_keepdims, tg.softmax]
+def transposed(A):
+    E = tg.exp(A)
+    return (E.T / tg.sum(E, axis=1)).T
+
+
+def with_new_axis(A):
+    E = tg.exp(A)
+    return E / E.sum(axis=1)[:, None]
+
+
+SPELLINGS = [written_softmax, with_maximum, without_keepdims, transposed, with_new_axis, tg.softmax]
 
 
 def example_data(n=6):

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_mlp import ops
 
-from .ruling import is_, rule
+from .ruling import ELEMENTWISE, is_, rule
 from .terms import Program, Term
 
 
@@ -54,6 +54,39 @@ def _transpose(program: Program, x: Term, axes: Any = None) -> Any:
         inner = x.params["axes"]
         return program.put(ops.transpose, x.inputs, {"axes": tuple(inner[i] for i in order)})
     return None if axes == order else program.put(ops.transpose, (x,), {"axes": order})
+
+
+@rule("transposes after the operation", *ELEMENTWISE)
+def _transposed_after(program: Program, *inputs: Any, **params: Any) -> Any:
+    """``Aᵀ + Bᵀ`` is ``(A + B)ᵀ``, and ``Aᵀ / r`` for a row r is ``(A / rᵀ)ᵀ``: transposes meet, and cancel."""
+    op = program.calling
+    turned = [x for x in inputs if is_(x, ops.transpose) and x.params.get("axes") == (1, 0)]
+    if not turned:
+        return None
+    shape, others = turned[0].shape, []
+    for x in inputs:
+        if any(x is y for y in turned) and x.shape == shape:
+            others.append(x.inputs[0])
+        elif x is None or not x.ndim:
+            others.append(x)
+        elif x.ndim == 1 and x.shape == shape[1:]:
+            others.append(program.make(ops.reshape, x, shape=(shape[1], 1)))
+        else:
+            return None
+    return program.make(ops.transpose, program.put(op, tuple(others), params), axes=(1, 0))
+
+
+@rule("sum of a transpose", ops.sum)
+def _sum_of_transpose(program: Program, x: Term, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum of a transpose over its columns is the sum of the original over its rows."""
+    order: Any = x.params.get("axes") if is_(x, ops.transpose) else None
+    if order is None or type(axis) is not tuple or (keepdims and len(axis) != x.ndim):
+        return None
+    kept = [order[i] for i in range(x.ndim) if i not in axis]
+    if kept != sorted(kept):
+        return None
+    axes = tuple(sorted(order[i] for i in axis))
+    return program.put(ops.sum, x.inputs, {"axis": axes, "keepdims": keepdims})
 
 
 @rule("one name for moves of axes", ops.swapaxes, kind="form")

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -44,16 +45,16 @@ class Compiler:
     """A C compiler of the machine.
 
     Attributes:
-        path: The program.
+        command: The program, and what CC says beside it.
         key: What the machine code depends on beside the text: version, switches, processor.
         vector: Whether calls of exp and its like are vectorised by libmvec.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, command: tuple[str, ...]) -> None:
         """Ask for the version, and try what the compiler can do."""
-        self.path = path
-        asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        self.key = "\n".join((path, asked.stdout, " ".join(FLAGS), processor()))
+        self.command = command
+        asked = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+        self.key = "\n".join((*command, asked.stdout, " ".join(FLAGS), processor()))
         self.vector = False
         with contextlib.suppress(CompilerError, OSError):
             self.vector = bool(self.load(prelude(True) + PROBE, ("-lmvec",)).probe)
@@ -96,11 +97,11 @@ class Compiler:
     def _build(self, work: Path, text: str, libraries: tuple[str, ...]) -> Path:
         source, built = work / "kernel.c", work / "kernel.so"
         source.write_text(text, "utf-8")
-        command = [self.path, *FLAGS, str(source), "-o", str(built), *libraries, "-lm"]
+        command = [*self.command, *FLAGS, str(source), "-o", str(built), *libraries, "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             first = "\n".join(done.stderr.strip().splitlines()[:5])
-            raise CompilerError(f"compile: {self.path} failed with status {done.returncode}:\n{first}")
+            raise CompilerError(f"compile: {self.command[0]} failed with status {done.returncode}:\n{first}")
         return built
 
 
@@ -110,8 +111,8 @@ def compiler() -> Compiler:
     Raises:
         MissingDependencyError: There is none, or arrays are laid out in memory in a way that is not known.
     """
-    wanted = os.environ.get("CC", "")
-    names = (wanted,) if wanted else ("gcc", "cc", "clang")
+    first, *rest = shlex.split(os.environ.get("CC", "")) or [""]
+    names = (first,) if first else ("gcc", "cc", "clang")
     path = next((found for found in map(shutil.which, names) if found), None)
     if path is None:
         raise MissingDependencyError(
@@ -119,12 +120,12 @@ def compiler() -> Compiler:
         )
     if not _has_known_layout():
         raise MissingDependencyError('backend="c" knows CPython on 64-bit machines only: use backend="numpy"')
-    return _known(path, str(cache_folder()))
+    return _known((path, *rest), str(cache_folder()))
 
 
 @cache
-def _known(path: str, _folder: str) -> Compiler:
-    return Compiler(path)
+def _known(command: tuple[str, ...], _folder: str) -> Compiler:
+    return Compiler(command)
 
 
 def cache_folder() -> Path:

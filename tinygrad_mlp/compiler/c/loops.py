@@ -9,9 +9,11 @@ import numpy as np
 from tinygrad_mlp import ops
 from tinygrad_mlp.rewrite import DOT, Term
 
-from .elements import FLOATS, c_type, cast, element, literal
+from .combining import clause, combine, identity, suffix
+from .elements import c_type, cast, element, literal
 from .grouping import Group
 from .layout import VIEWS, Layout, apply_view, layout
+from .packing import Pack
 from .placing import LANE, PRODUCTS, REDUCTIONS, Dims, matrix_axes
 from .prelude import VECTOR_BINARY, VECTOR_UNARY
 
@@ -19,7 +21,6 @@ PART = 2048  # elements after which a sum goes to a total of its own: long sums 
 NEAR = 4  # elements from one round to the next that the compiler reads and writes by itself
 PACKED = 128  # rounds whose elements are brought together, where these lie further apart
 CALL = re.compile(rf" ({'|'.join((*VECTOR_UNARY, *VECTOR_BINARY, 'htan', 'logsum2?'))})f?\(")
-COMBINED: dict[Any, str] = {ops.sum: "+", ops.prod: "*", ops.any: "|", ops.all: "&"}
 
 
 class Loops:
@@ -58,7 +59,7 @@ class Loops:
         self.last: list[str] = []
         self._loaded: dict[Any, str] = {}
         self._inverses: dict[str, str] = {}
-        self._packs: dict[tuple[int, str], _Pack] = {}
+        self._packs: dict[tuple[int, str], Pack] = {}
         self._count = 0
         for term in group.terms:
             self._write(term)
@@ -132,7 +133,7 @@ class Loops:
         """Return what an element is called where those of many rounds lie together."""
         key = id(base), way
         if key not in self._packs:
-            self._packs[key] = _Pack(self._fresh(), kind, way)
+            self._packs[key] = Pack(self._fresh(), kind, way)
         return self._packs[key].place(text)
 
     # ---------------------------------------------------------------------------------------------------------- terms
@@ -345,61 +346,3 @@ class Loops:
         if not calls or rest < 2 or not width < n <= PART:
             return [("0", str(n))]
         return [("0", str(n - rest)), (str(n - rest), str(n))]
-
-
-class _Pack:
-    """Memory in which the elements of many rounds lie together, one row for each that is written out."""
-
-    def __init__(self, name: str, kind: str, way: str) -> None:
-        self.name = name
-        self.kind = kind
-        self.way = way
-        self.places: list[str] = []
-
-    def place(self, text: str) -> str:
-        """Return what stands for an element of memory in a round."""
-        self.places.append(text)
-        return f"{self.name}[{len(self.places) - 1}][@]"
-
-    def declared(self, size: int) -> str:
-        """Return the declaration, for so many rounds."""
-        size += -size % 16
-        return f"{self.kind} {self.name}[{len(self.places)}][{size}] __attribute__((aligned(64)));"
-
-    def moved(self, start: str, stop: str) -> list[str]:
-        """Return the loop that moves elements from memory to here, or back."""
-        pairs = [(f"{self.name}[{r}][@]", text) for r, text in enumerate(self.places)]
-        lines = [f"{a} = {b};" if self.way == "in" else f"{b} = {a};" for a, b in pairs]
-        return [f"for (int64_t i0 = {start}; i0 < {stop}; i0++) {{", *lines, "}"]
-
-
-def suffix(kind: str) -> str:
-    """Return the end of the names of functions for a type."""
-    return "f" if kind == "float" else ""
-
-
-def combine(op: Any, a: str, b: str, kind: str) -> str:
-    """Return two parts of a reduction combined."""
-    if op in COMBINED:
-        return f"{a} {COMBINED[op]} {b}"
-    if kind in FLOATS:
-        return f"{'most' if op is ops.max else 'least'}{suffix(kind)}({a}, {b})"
-    return f"({a} {'>' if op is ops.max else '<'} {b} ? {a} : {b})"
-
-
-def clause(op: Any, kind: str) -> str:
-    """Return what the compiler calls a reduction."""
-    if op in COMBINED:
-        return COMBINED[op]
-    if kind in FLOATS:
-        return f"{'most' if op is ops.max else 'least'}{suffix(kind)}"
-    return "max" if op is ops.max else "min"
-
-
-def identity(op: Any, kind: str) -> str:
-    """Return what a reduction begins with."""
-    if op in (ops.max, ops.min):
-        if kind in FLOATS:
-            return literal(-np.inf if op is ops.max else np.inf, kind)
-        return "INT64_MIN" if op is ops.max else "INT64_MAX"
-    return "1" if op in (ops.prod, ops.all) else "0"
