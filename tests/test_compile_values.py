@@ -103,6 +103,17 @@ def test_an_element_is_read_in_every_call():
         np.testing.assert_allclose(fast(np.array([start])), [4.0])
 
 
+def test_a_slope_of_some_elements_is_multiplied_by_what_it_was_taken_in_and_by_another_array():
+    def f(x, y):
+        slope = tg.grad(lambda x: tg.sum(2.0 * tg.log(x[1:])))(x)
+        return x * slope, y * slope
+
+    x, y = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 8.0])
+    fast = tg.compile(f)
+    for ours, theirs in zip(fast(x, y), ([0.0, 2.0, 2.0], [0.0, 5.0, 4.0]), strict=True):
+        np.testing.assert_allclose(ours, theirs)
+
+
 # -------------------------------------------------------------------------------------- blocks and layouts
 
 SMALL = {"FUSED_BYTES": 16, "BLOCK_BYTES": 40}  # two elements run in blocks, of five elements at most
