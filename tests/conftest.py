@@ -1,11 +1,15 @@
 """Set up every test run: Hypothesis profiles, one BLAS thread, no windows, no use of NumPy's global generator."""
 
 import os
+import tempfile
 
 # Before NumPy is imported: small products are faster on one thread, and sums then come in one order.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "TINYGRAD_MLP_CACHE" not in os.environ:  # what C is built goes there, and not into the user's own
+    CACHE = tempfile.TemporaryDirectory(prefix="tinygrad_mlp")
+    os.environ["TINYGRAD_MLP_CACHE"] = CACHE.name
 
 from collections.abc import Iterator
 

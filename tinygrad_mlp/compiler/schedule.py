@@ -11,8 +11,9 @@ from tinygrad_mlp.rewrite import DOT, SUM_PRODUCT, Term, ordered
 from .order import frugal
 from .writing import is_elementwise
 
-FUSED_BYTES = 2**18  # of one array; smaller ones stay in cache by themselves
-BLOCK_BYTES = 2**16  # of one array in a block
+FUSED_BYTES = 2**21  # of one array; smaller ones stay in the last level of cache by themselves
+LARGE_BYTES = 2**18  # of one array; a choice masks bits in memory of its own, which should not be larger
+BLOCK_BYTES = 2**17  # of one array in a block
 FEW = 24  # rows
 REDUCED = {ops.sum: np.add, ops.max: np.maximum, ops.min: np.minimum}
 PRODUCTS = (DOT, SUM_PRODUCT)  # sums of products of two arrays of one shape
@@ -86,7 +87,7 @@ def schedule(roots: Sequence[Any], last: dict[int, Term], fuse: bool = True) -> 
         fuse: Whether to make blocks.
     """
     order = [t for t in ordered(roots) if t.op is not None]
-    if any(t.nbytes >= FUSED_BYTES for t in order):
+    if any(t.nbytes >= min(FUSED_BYTES, LARGE_BYTES) for t in order):
         order = frugal(order, roots)
     order = _late(order, last)
     if not fuse:
@@ -127,7 +128,8 @@ def _fusable(term: Term) -> tuple[int, ...] | None:
         return None
     if not is_elementwise(term) or not term.shape or term.op.random:
         return None
-    return term.shape if term.nbytes >= FUSED_BYTES else None
+    least = min(FUSED_BYTES, LARGE_BYTES) if term.op is ops.where else FUSED_BYTES
+    return term.shape if term.nbytes >= least else None
 
 
 def _fill(block: Block, waiting: list[Term], done: set[int], last: dict[int, Term]) -> list[Term]:
@@ -147,7 +149,7 @@ def _fill(block: Block, waiting: list[Term], done: set[int], last: dict[int, Ter
                 blocked.add(id(term))
         else:
             rest.append(term)
-            if term.nbytes >= FUSED_BYTES:  # what comes after this much work would only take memory early
+            if term.nbytes >= min(FUSED_BYTES, LARGE_BYTES):  # what comes after this much work would only take memory early
                 return rest + waiting[i + 1 :]
     return rest
 

@@ -293,6 +293,8 @@ def _lowered(namespace: Lowered, term: Term, inputs: tuple[Any, ...]) -> Term:
     like = (term.shape, term.dtype)
     if op is not ops.argsort and not op.scalars:
         inputs = tuple(namespace.asarray(x) if x is not None and x.is_number else x for x in inputs)
+    if op is ops.square and inputs[0].dtype == bool:  # NumPy's own gives integers
+        return program.put(ops.multiply, inputs * 2, {}, like)
     if op in BASIC and not term.params.get("reverse"):
         return program.put(op, inputs, term.params, like)
     try:

@@ -350,7 +350,10 @@ def _dtype_of(op: Any, kinds: tuple[Any, ...], frozen: Any, params: dict[str, An
     if key not in _dtypes:
         ones = [None if k is None else k(1) if type(k) is type else np.ones(1, k) for k in kinds]
         found = evaluate(op, ones, params)
-        _dtypes[key] = type(found) if type(found) in NUMBERS else np.asarray(found).dtype
+        if type(found) in NUMBERS:  # among numbers the larger of True and -2.0 may be either
+            _dtypes[key] = float if type(found) is bool and op.differentiable else type(found)
+        else:
+            _dtypes[key] = np.asarray(found).dtype
     return _dtypes[key]
 
 
