@@ -42,6 +42,7 @@ def assert_same(ours, theirs):
             np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
             assert np.asarray(x).dtype == np.asarray(y).dtype
         else:
+            assert isinstance(y, np.generic) or type(x) is type(y)
             assert x == y
 
 

@@ -22,7 +22,6 @@ from .capture import Capture
 from .replay import Replay, replay_of
 from .scalars import scalar_replay_of
 from .signature import Signature
-from .translation import Translation
 
 
 class Compiled:
@@ -113,7 +112,7 @@ class Compiled:
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
         """Raise if another recording of the same call gives another program."""
         again = Capture(self._f, args, kwargs)
-        if not Translation(capture).is_like(Translation(again)):
+        if Signature(capture).digest != Signature(again).digest:
             raise TracingError(
                 "the function gives another program when it is recorded again: it draws random numbers of its own, "
                 "counts its calls, or depends on something else that changes"

@@ -149,7 +149,7 @@ def _fill(block: Block, waiting: list[Term], done: set[int], last: dict[int, Ter
                 blocked.add(id(term))
         else:
             rest.append(term)
-            if term.nbytes >= min(FUSED_BYTES, LARGE_BYTES):  # what comes after this much work would only take memory early
+            if term.nbytes >= min(FUSED_BYTES, LARGE_BYTES):  # what comes after so much would only take memory early
                 return rest + waiting[i + 1 :]
     return rest
 

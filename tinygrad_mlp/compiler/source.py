@@ -67,13 +67,14 @@ def write_source(title: str, replay: Any) -> str:
         title: Its name.
         replay: The recording, and its lowered terms.
     """
-    return _Source(replay.capture, replay.inputs, replay.of).written(title, replay.wanted)
+    leaves = [leaf for _reader, _term, leaf in replay.translation.live]
+    return _Source(replay.capture, replay.inputs, leaves, replay.of).written(title, replay.wanted)
 
 
 class _Source:
     """A source while it is written."""
 
-    def __init__(self, capture: Any, inputs: Sequence[Term], of: Any) -> None:
+    def __init__(self, capture: Any, inputs: Sequence[Term], live: Sequence[Any], of: Any) -> None:
         self.capture = capture
         self.of = of
         self.names = Names()
@@ -88,6 +89,8 @@ class _Source:
         for name, nest in given:
             self.parameters.append(self._take(name, nest, places))
         self.extra = [self.names.give(x, x.name or "leaf") for x in inputs[len(arguments.traced) :]]
+        self.leaves = {id(leaf): name for leaf, name in zip(live, self.extra, strict=True)}
+        self.leaves |= {id(a.node): self.names[places[id(a.node)]] for a in arguments.traced if a.is_leaf}
 
     def _take(self, name: str, nest: Any, places: dict[int, Term]) -> str:
         """Return the name of a parameter, and write the line that takes its nest apart."""
@@ -165,7 +168,9 @@ class _Source:
             for value in self.capture.outputs
         ]
         result = write_nest(self.capture.returned, iter(texts))
-        changed = [(leaf.name or "leaf", self._operand(self.of(value, leaf))) for leaf, value in self.capture.writes]
+        titles = [self.leaves.get(id(leaf)) or self.names.fresh(leaf.name or "leaf") for leaf, _ in self.capture.writes]
+        values = [self._operand(self.of(value, leaf)) for leaf, value in self.capture.writes]
+        changed = list(zip(titles, values, strict=True))
         if not changed:
             return result
         return f"{result}, {{{', '.join(f'{name!r}: {text}' for name, text in changed)}}}"

@@ -11,7 +11,6 @@ from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops import astype
 from tinygrad_mlp.rewrite import Program, Term
 from tinygrad_mlp.rewrite.rules import STABLE
-from tinygrad_mlp.rewrite.terms import freeze
 
 from .capture import Capture
 
@@ -55,13 +54,6 @@ class Translation:
         if type(payload) is not ndarray or (not term.is_number and term.dtype == payload.dtype):
             return term
         return self.program.make(astype, term, dtype=payload.dtype)
-
-    def is_like(self, other: "Translation") -> bool:
-        """Return whether another recording has the same operations on the same constants."""
-        made, theirs = self.program.made, other.program.made
-        if len(made) != len(theirs) or len(self.capture.outputs) != len(other.capture.outputs):
-            return False
-        return all(_alike(a, b) for a, b in zip(made, theirs, strict=True))
 
     def _input(self, node: Any, name: str) -> Term:
         payload = node._payload
@@ -145,11 +137,3 @@ class Translation:
             x, slope = self._known.get(id(node)), self._known.get(id(g))
             if x is not None and slope is not None and x.name and slope.op is not None and not slope.name:
                 slope.name = f"d{x.name}"
-
-
-def _alike(a: Term, b: Term) -> bool:
-    """Return whether two terms have the same op, params and constants."""
-    if a.op is not b.op or len(a.inputs) != len(b.inputs) or freeze(a.params) != freeze(b.params):
-        return False
-    pairs = [(x.value, y.value) for x, y in zip(a.inputs, b.inputs, strict=True) if x is not None and y is not None]
-    return all((x is None) is (y is None) and (x is None or freeze(x) == freeze(y)) for x, y in pairs)

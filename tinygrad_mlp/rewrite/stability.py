@@ -289,7 +289,7 @@ def _scattered(program: Program, q: Term, y: Term) -> Any:
         return _over(program, q, y)
     minus, part = signed(q.inputs[0])
     picked: Any = part.inputs[1] if is_(part, ops.divide) else None
-    if not is_(picked, ops.getitem) or picked.inputs != (y,):
+    if not is_(picked, ops.getitem) or picked.inputs[0] is not y:
         return None
     if freeze(picked.params["index"]) != freeze(q.params["index"]):
         return None
