@@ -79,8 +79,12 @@ class Optimizer(ABC):
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
+        traced = current_trace() is not None
         for p in self.params:
-            p.grad = None
+            if traced:
+                p.grad = None
+            else:
+                p._grad = None
 
     @abstractmethod
     def step(self) -> None:

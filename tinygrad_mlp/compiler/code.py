@@ -51,6 +51,7 @@ class Code:
         self.donated = donated
         self.roots = {id(t) for t in roots}
         self.users: dict[int, set[int]] = {}
+        self.readers: dict[int, list[Term]] = {}
         self.above_ones = {id(t.inputs[0]): t for terms in plan for t in terms if t.op is WITH_ONES}
         self._bound: dict[Any, str] = {}
         self._routines: set[str] = set()
@@ -71,6 +72,7 @@ class Code:
                     if x is not None:
                         self._last[id(self.base(x))] = position
                         self.users.setdefault(id(x), set()).add(id(term))
+                        self.readers.setdefault(id(x), []).append(term)
         for term in roots:
             self._last[id(self.base(term))] = len(plan)
 

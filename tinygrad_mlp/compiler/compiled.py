@@ -23,6 +23,8 @@ from .replay import Replay, replay_of
 from .scalars import scalar_replay_of
 from .signature import Signature
 
+KEPT = 256  # recordings; each call of a new kind, such as with another integer, makes one
+
 
 class Compiled:
     """A function recorded once for each kind of call, and replayed as straight NumPy.
@@ -77,7 +79,8 @@ class Compiled:
                 gc.enable()
         self._last = replay
         with self._lock:  # those that are bound to leaves come first
-            self._replays = [*self._replays, replay] if is_general else [replay, *self._replays]
+            kept = self._replays[: KEPT - 1]
+            self._replays = [*kept, replay] if is_general else [replay, *kept]
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
 

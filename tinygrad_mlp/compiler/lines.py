@@ -34,11 +34,23 @@ def write(code: Code, term: Term) -> None:
 
 def operands(code: Code, term: Term) -> list[str]:
     """Return what the operands of a term are called."""
+    if term.op is BESIDE:
+        return [code.text(term.inputs[0]), code.text(_column(term))]
     return code.operands(term) if term.op in UFUNCS else [code.text(x) for x in term.inputs]
+
+
+def _column(beside: Term) -> Term:
+    """Return what is put beside a matrix: an array of one axis as it is, before it is made a column."""
+    bias: Term = beside.inputs[1]
+    column: Term = bias.inputs[0] if bias.op is ops.reshape and bias.inputs[0].ndim == 1 else bias
+    return column
 
 
 def _write_view(code: Code, term: Term) -> None:
     (x,) = term.inputs
+    readers = code.readers.get(id(term))
+    if readers and id(term) not in code.roots and all(r.op is BESIDE and _column(r) is x for r in readers):
+        return
     line = f"{code.name(term)} = {code.view(term)}"
     if id(x) in code.static and (term.op is not ops.reshape or x.is_constant or code.is_solid(x)):
         code.static.add(id(term))
@@ -106,7 +118,8 @@ def _above_ones(code: Code, term: Term) -> str:
 def _beside(code: Code, term: Term, out: str, xs: list[str]) -> str:
     """Return the lines that put a column beside a matrix, both negated if that is wanted."""
     n = term.shape[1] - 1
-    parts = [code.bound((out, part), f"{out}_part", f"{out}[:, {part}]") for part in (f":{n}", f"{n}:")]
+    column = f"{n}:" if _column(term) is term.inputs[1] else f"{n}"
+    parts = [code.bound((out, part), f"{out}_part", f"{out}[:, {part}]") for part in (f":{n}", column)]
     if term.params["negated"]:
         f = code.call("np.negative")
         return "; ".join(f"{f}({x}, {part})" for x, part in zip(xs, parts, strict=True))

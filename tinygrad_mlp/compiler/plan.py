@@ -52,7 +52,7 @@ class Plan:
     def __str__(self) -> str:
         if self.details:
             return f"backend     {self.backend}\nread live   {len(self.live)} leaves\n{self.details}".rstrip()
-        fired = ", ".join(f"{title} {n}" for title, n in self.rules.most_common()) or "none"
+        fired = ", ".join(f"{title} {n}" for title, n in self.rules.most_common() if n) or "none"
         frozen = ", ".join(f"{name} {shape} {dtype}" for name, shape, dtype in self.constants) or "nothing"
         blocks = ", ".join(f"{n} operations on {length} rows" for n, length in self.blocks) or "none"
         lines = [
