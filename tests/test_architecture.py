@@ -36,6 +36,7 @@ FLOORS = {
 ORDER = {
     "ops": (
         "elementwise", "comparison", "trigonometry", "rounding", "shaping", "special", "indexing", "reductions",
+        "selecting",
         "linalg", "arranging", "differences", "sorting", "padding", "cumulative", "products", "matrices", "norms",
         "activations", "normalizing", "losses", "margins", "random",
     ),

@@ -533,3 +533,43 @@ def test_errors_of_linear_algebra_are_the_same_as_without():
         with pytest.raises(type(eager.value), match="cholesky"):
             fast(-np.eye(2))
     assert_same(fast(4 * np.eye(2)), 2 * np.eye(2))
+
+
+# ------------------------------------------------------------------------------------------------------------- indices
+
+GRID = np.arange(24.0).reshape(4, 6)
+READINGS = {
+    "rows": (lambda x, i: x[i], 4),
+    "columns": (lambda x, i: x[:, i], 6),
+    "the last axis": (lambda x, i: x[..., i], 6),
+    "beside a new axis and a slice": (lambda x, i: x[None, 1:, i], 6),
+    "one row": (lambda x, i: x[2, i], 6),
+    "rows and columns": (lambda x, i: x[i, i], 4),
+    "take": (tg.take, 24),
+    "take along an axis": (lambda x, i: tg.take(x, i, axis=1), 6),
+    "take, wrapped": (lambda x, i: tg.take(x, i * 7, axis=0, mode="wrap"), 4),
+    "take, clipped": (lambda x, i: tg.take(x, i * 7, axis=0, mode="clip"), 4),
+    "the largest": (lambda x, i: x[tg.argmax(x[:, 0])] + tg.sum(i), 4),
+}
+
+
+@pytest.mark.parametrize(("reading", "n"), READINGS.values(), ids=READINGS)
+@given(data=st.data())
+def test_indices_may_be_arguments(reading, n, data):
+    indices = st.lists(st.integers(-n, n - 1), min_size=1, max_size=5).map(np.array)
+    fast = tg.compile(reading)
+    slope = tg.compile(tg.grad(lambda x, i: tg.sum(tg.square(reading(x, i)))))
+    for _ in range(2):
+        i, x = data.draw(indices), GRID * data.draw(st.sampled_from([1.0, -0.5]))
+        theirs = reading(tg.Tensor(x), i)
+        np.testing.assert_allclose(fast(x, i), theirs.numpy())
+        assert np.shape(fast(x, i)) == theirs.shape
+        np.testing.assert_allclose(slope(x, i), tg.grad(lambda x, i: tg.sum(tg.square(reading(x, i))))(x, i))
+
+
+@pytest.mark.parametrize("wrong", [4, -5])
+def test_an_index_outside_is_an_error_in_later_calls_too(wrong):
+    fast = tg.compile(lambda x, i: x[i])
+    fast(GRID, np.array([0, 1]))
+    with pytest.raises(IndexError, match="outside of an axis of length 4"):
+        fast(GRID, np.array([0, wrong]))

@@ -410,6 +410,6 @@ def test_what_cannot_be_taken_or_put_is_said(f, words):
         f(tg.Tensor(X))
 
 
-def test_an_index_known_only_when_the_function_runs_is_refused_while_tracing():
+def test_a_mask_known_only_when_the_function_runs_is_refused_while_tracing():
     with recording(EVERYTHING), pytest.raises(TinygradError, match="while a function is traced"):
-        tg.take(tg.Tensor(X), tg.Tensor([0, 1]) + 0)
+        tg.take(tg.Tensor(X), tg.Tensor([0.0, 1.0]) > 0)

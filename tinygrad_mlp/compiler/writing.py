@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
-from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, Term
+from tinygrad_mlp.rewrite import COPY, DOT, PICK, SUM_PRODUCT, TAKE, Term
 from tinygrad_mlp.table import OPS
 
 # The ufunc of each row that is one.
@@ -204,6 +204,7 @@ WRITERS: dict[Any, Callable[..., str]] = {
     OPS["contraction"]: lambda t, *xs: f"np.einsum({t.params['subscripts']!r}, {', '.join(xs)}, optimize=True)",
     COPY: lambda _t, x: f"np.ascontiguousarray({x})",
     PICK: lambda _t, x, i, j: f"{x}[{i}, {j}]",
+    TAKE: lambda t, x, places: f"np.take({x}, {places}, axis={t.params['axis']})",
     DOT: lambda _t, a, b: f"np.vdot({a}, {b})",
     SUM_PRODUCT: lambda _t, a, b: f"sum_product({a}, {b})",
     OPS["recurrence"]: lambda _t, a, b: f"recurrence({a}, {b})",

@@ -131,7 +131,6 @@ from tinygrad_mlp.ops.indexing import (
     scatter,
     scatter_add,
     select,
-    take,
     take_along_axis,
 )
 from tinygrad_mlp.ops.linalg import linear, matmul
@@ -220,6 +219,7 @@ from tinygrad_mlp.ops.rounding import (
     signbit,
     trunc,
 )
+from tinygrad_mlp.ops.selecting import take
 from tinygrad_mlp.ops.shaping import (
     astype,
     broadcast_to,

@@ -183,24 +183,18 @@ defvjp(
 defvjp(add_along_axis, _add_along_axis_vjp, None)
 
 
-def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    """Return the elements, or the slices along ``axis``, of ``x`` at ``indices``; where one repeats, gradients add.
+def taken(x: Any, index: Any, axis: int | None, mode: str = "raise") -> Any:
+    """Return what ``take`` gives for an array of integers."""
+    x, axis = flat_unless(x, axis)
+    return along(x, axis, _inside("take", index, x.shape[axis], mode))
 
-    Args:
-        x: an array; flattened if ``axis`` is None.
-        indices: integers of any shape, which stands in the place of the axis.
-        axis: the axis to take from.
-        mode: what becomes of an index outside: "raise", "wrap" (counted modulo the length) or "clip" (to the nearest).
 
-    >>> take([1.0, 2.0, 3.0], [0, 4], mode="wrap")
-    array([1., 2.])
-    """
+def flat_unless(x: Any, axis: int | None) -> tuple[Any, int]:
+    """Return an array and one of its axes: the array flattened, if no axis is named."""
     x = as_array(x)
     if axis is None or (not x.shape and axis in (0, -1)):
-        x, axis = reshape(x, shape=(x.size,)), 0
-    axis = normal_axis(axis, len(x.shape), "take")
-    index = _integers("take", indices)
-    return along(x, axis, _inside("take", index, x.shape[axis], mode))
+        return reshape(x, shape=(x.size,)), 0
+    return x, normal_axis(axis, len(x.shape), "take")
 
 
 def _inside(name: str, index: Any, n: int, mode: str) -> Any:
@@ -234,7 +228,7 @@ def numbers(what: str, x: Any) -> Any:
     return np.asarray(as_array(x))
 
 
-def _integers(name: str, indices: Any) -> Any:
+def integers(name: str, indices: Any) -> Any:
     """Return indices as an array of integers; booleans count as 0 and 1."""
     index = numbers(f"{name} needs its indices", indices)
     if index.dtype.kind not in "iub" and not (index.size == 0 and not hasattr(indices, "dtype")):
@@ -269,10 +263,10 @@ def gather(x: Any, axis: int, index: Any) -> Any:
     array([[1.],
            [4.]])
     """
-    x, index = as_array(x), _integers("gather", index)
+    x, index = as_array(x), integers("gather", index)
     axis = normal_axis(axis, max(len(x.shape), 1), "gather")
     if not index.size:
-        return reshape(take(x, np.zeros(0, np.intp)), shape=index.shape)
+        return reshape(taken(x, np.zeros(0, np.intp), None), shape=index.shape)
     flat = x if x.shape else reshape(x, shape=(1,))
     found = getitem(flat, index=_counted("gather", index if index.ndim else index[None], flat.shape, axis))
     return found if index.ndim else reshape(found, shape=())
@@ -290,7 +284,7 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
     >>> scatter_add([0.0, 0.0, 0.0], 0, [2, 0, 2], [1.0, 2.0, 4.0])
     array([2., 0., 5.])
     """
-    x, index, src = as_array(x), _integers("scatter_add", index), as_array(src)
+    x, index, src = as_array(x), integers("scatter_add", index), as_array(src)
     axis = normal_axis(axis, max(len(x.shape), 1), "scatter_add")
     if not index.size:
         return astype(x, dtype=x.dtype)
@@ -340,12 +334,12 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     mask = numbers("compress needs its condition", condition)
     if mask.ndim != 1:
         raise ShapeError(f"compress: the condition has shape {mask.shape}; it must have one axis")
-    return take(x, np.flatnonzero(mask), axis)
+    return taken(x, np.flatnonzero(mask), axis)
 
 
 def extract(condition: Any, x: Any) -> Any:
     """Return the elements of ``x`` for which the condition holds, both flattened."""
-    return take(x, np.flatnonzero(numbers("extract needs its condition", condition)))
+    return taken(x, np.flatnonzero(numbers("extract needs its condition", condition)), None)
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
@@ -382,7 +376,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     array([3., 2.])
     """
     parts = [as_array(choices[i]) for i in range(len(choices))]
-    index = _integers("choose", a)
+    index = integers("choose", a)
     if not parts:
         raise ShapeError("choose: there are no choices")
     if mode == "raise" and index.size and index.min() < 0:
@@ -475,7 +469,7 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None = -1) -> 
         values: broadcast to the indices; where an index repeats, the last one stands.
         axis: the axis along which the indices count.
     """
-    x, indices = as_array(x), _integers("put_along_axis", indices)
+    x, indices = as_array(x), integers("put_along_axis", indices)
 
     def put(own: Any, others: Any) -> Any:
         numpys("put_along_axis", np.put_along_axis, own, indices, others, axis)

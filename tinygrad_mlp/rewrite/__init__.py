@@ -1,8 +1,9 @@
 """Algebra on recorded graphs: terms, one table of rules, and the lowering of composite rows."""
 
-from .lowering import BASIC, BESIDE, COPY, DOT, PICK, SUM_PRODUCT, WITH_ONES, lower
+from .lowering import BASIC, BESIDE, COPY, DOT, PICK, SUM_PRODUCT, TAKE, WITH_ONES, lower
 from .terms import Program, Term, ordered, uses
 
 __all__ = [
-    "BASIC", "BESIDE", "COPY", "DOT", "PICK", "SUM_PRODUCT", "WITH_ONES", "Program", "Term", "lower", "ordered", "uses",
+    "BASIC", "BESIDE", "COPY", "DOT", "PICK", "SUM_PRODUCT", "TAKE", "WITH_ONES", "Program", "Term", "lower", "ordered",
+    "uses",
 ]  # fmt: skip

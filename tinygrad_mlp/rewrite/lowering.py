@@ -32,7 +32,7 @@ ROWS: dict[str, Any] = {
 BASIC = frozenset((
     *ROWS.values(), ops.power, ops.square, ops.reciprocal, ops.greater, ops.greater_equal, ops.less, ops.less_equal,
     ops.equal, ops.not_equal, ops.reshape, ops.transpose, ops.broadcast_to, ops.getitem, ops.astype, ops.concatenate,
-    ops.stack, ops.sum, ops.prod, ops.max, ops.min, ops.any, ops.all, ops.argmax, ops.argmin, ops.take_along_axis,
+    ops.stack, ops.sum, ops.prod, ops.max, ops.min, ops.any, ops.all, ops.argmax, ops.argmin,
     ops.scatter, OPS["contraction"], OPS["dropout_mask"], OPS["recurrence"], ops.argsort,
 ))  # fmt: skip
 
@@ -64,6 +64,7 @@ def _beside(_xp: Any, weights: Any, bias: Any, *, negated: bool) -> Any:
 
 
 BESIDE = Routine("beside", _beside)  # a column beside a matrix
+TAKE = Routine("take", lambda xp, x, places, *, axis: np.take(x, places, axis=axis))  # slices along an axis
 PICK = Routine("pick", lambda xp, x, i, j: x[i, j])  # elements by their rows and columns
 COPY = Routine("copy", lambda xp, x: np.ascontiguousarray(x))  # in C order
 DOT = Routine("vdot", lambda xp, a, b: np.vdot(a, b))
@@ -179,7 +180,19 @@ class Lowered:
             labels = self.reshape(indices, (x.shape[0],))
             like = (labels.shape, x.dtype)
             return self.reshape(self.program.put(PICK, (x, rows, labels), {}, like), (x.shape[0], 1))
+        places = self._one_for_all(x, indices, axis)
+        if places is not None:
+            shape = (*x.shape[:axis], places.size, *x.shape[axis + 1 :])
+            return self.program.put(TAKE, (x, places), {"axis": axis}, (shape, x.dtype))
         return self.program.make(ops.take_along_axis, x, indices, axis=axis)
+
+    def _one_for_all(self, x: Any, indices: Any, axis: int) -> Any:
+        """Return indices that are the same for every line along an axis, as an array of one axis; else None."""
+        inner = indices.inputs[0] if type(indices) is Term and indices.op is ops.broadcast_to else indices
+        if type(inner) is not Term or axis < 0 or inner.ndim != x.ndim or inner.size != inner.shape[axis]:
+            return None
+        wide = (*x.shape[:axis], inner.shape[axis], *x.shape[axis + 1 :])
+        return self.reshape(inner, (inner.size,)) if np.broadcast_shapes(indices.shape, wide) == wide else None
 
     def _reduced(self, op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
         return self.program.make(op, x, axis=axis, keepdims=keepdims)

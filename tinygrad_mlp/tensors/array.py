@@ -9,7 +9,7 @@ from tinygrad_mlp import ops
 from tinygrad_mlp.arrays import as_payload, is_floating
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, TinygradError, UnsupportedError
 from tinygrad_mlp.graph import NODE_CLASSES, NODES, Meta, clock, current_trace, note_copy, tick
-from tinygrad_mlp.ops.indexing import plain_index
+from tinygrad_mlp.ops.selecting import read
 from tinygrad_mlp.tensors.operators import Operators, copied
 from tinygrad_mlp.tensors.protocols import refuse_while_tracing
 
@@ -235,7 +235,7 @@ class Tensor(Operators):
         return ops.astype(self, dtype=dtype)
 
     def __getitem__(self, index: Any) -> Any:
-        return ops.getitem(self, index=plain_index(index))
+        return read(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise UnsupportedError(
