@@ -1,6 +1,5 @@
 """The texts of compiled functions run by themselves: source, kernel and plan."""
 
-import inspect
 import re
 
 import numpy as np
@@ -13,23 +12,25 @@ from strategies import call
 from test_compile import Pair, X, assert_same, plain
 
 import tinygrad_mlp as tg
+from tinygrad_mlp import ops
 from tinygrad_mlp.compiler import schedule
+from tinygrad_mlp.compiler.writing import expression, held, literal
 from tinygrad_mlp.nest import Nest
+from tinygrad_mlp.rewrite import Program
+from tinygrad_mlp.rewrite.terms import evaluate
 from tinygrad_mlp.table import OPS
 
 IMPORTS = {"import math", "import sys", "import numpy as np"}
 
 
 def run_source(fast, *args, **given):
-    """What the source gives, with nothing but NumPy imported; rows that NumPy lacks come from the table."""
+    """What the source gives, with nothing but NumPy imported, and its constants."""
     assert {line for line in fast.source.splitlines() if line.startswith(("import", "from"))} <= IMPORTS
     namespace = {}
     exec(fast.source, namespace)
     name = re.findall(r"^def (\w+)", fast.source, re.MULTILINE)[-1]
-    parameters = inspect.signature(namespace[name]).parameters.values()
-    rows = {p.name: OPS[p.name] for p in parameters if p.kind == p.KEYWORD_ONLY and p.name in OPS}
     with np.errstate(all="ignore"):
-        return namespace[name](*args, **rows, **given)
+        return namespace[name](*args, **fast.constants, **given)
 
 
 def run_kernel(fast, *inputs):
@@ -84,11 +85,10 @@ def test_sources_take_and_return_what_the_function_does(case):
     fast = tg.compile(f)
     wanted = fast(*args)
     assert_same(wanted, plain(f(*args)))
-    held = {} if "linspace" not in str(f.__code__.co_names) else {"C": np.linspace(0, 1, 60).reshape(3, 20)}
+    result = run_source(fast, *args)
+    for ours, theirs in zip(Nest(result).leaves, Nest(wanted).leaves, strict=True):
+        assert ours == theirs if isinstance(theirs, str) else np.allclose(ours, theirs, 1e-12, equal_nan=True)
     if fast.plan.backend == "numpy":
-        result = run_source(fast, *args, **held)
-        for ours, theirs in zip(Nest(result).leaves, Nest(wanted).leaves, strict=True):
-            assert ours == theirs if isinstance(theirs, str) else np.allclose(ours, theirs, 1e-12, equal_nan=True)
         inputs = [x for x in Nest(list(args)).leaves if isinstance(x, np.ndarray | float)]
         numbers = [x for x in Nest(wanted).leaves if isinstance(x, np.ndarray | float)]
         found = run_kernel(fast, *inputs)
@@ -161,3 +161,153 @@ def test_the_plan_says_what_was_done(monkeypatch):
     assert "(2, 20) float64" in lines["frozen"]
     assert "read live   w" in text
     assert lines["donated"] == "x"
+
+
+# --------------------------------------------------------------------------------------------------- what reads well
+
+
+def test_constants_are_what_the_source_takes_by_name():
+    table = np.linspace(0, 1, 60).reshape(3, 20)
+    fast = tg.compile(lambda a, b: (tg.linalg.solve(a, b) @ table) * 2.0)
+    y = fast(np.eye(3) * 2, np.ones((3, 3)))
+    assert set(fast.constants) == {"solution", "C"}
+    np.testing.assert_array_equal(fast.constants["C"], table)
+    assert_same(run_source(fast, np.eye(3) * 2, np.ones((3, 3))), y)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float32, np.float64])
+def test_counting_from_zero_is_written_as_such(dtype):
+    fast = tg.compile(lambda x: x * np.arange(100, dtype=dtype))
+    y = fast(np.ones(100, np.float32))
+    assert "np.arange(100" in fast.source
+    assert fast.constants == {}
+    assert_same(run_source(fast, np.ones(100, np.float32)), y)
+
+
+def test_generators_have_names_that_are_the_same_in_every_process():
+    first, second = np.random.default_rng(1), np.random.default_rng(2)
+    mask = tg.ops.random.dropout_mask
+
+    def f(x, rng2):
+        return x * mask(x, p=0.5, rng=first) + mask(x, p=0.5, rng=second) + mask(x, p=0.5, rng=first) + rng2
+
+    fast = tg.compile(f)
+    fast(X, 1.0)
+    assert re.search(r"def f\(x, rng2, \*, rng, rng1\)", fast.source)
+    assert fast.constants == {"rng": first, "rng1": second}
+    assert "def make(rng, rng1)" in fast.kernel
+    assert "generators  rng, rng1" in str(fast.plan)
+    states = [rng.bit_generator.state for rng in (first, second)]
+    y = fast(X, 1.0)
+    first.bit_generator.state, second.bit_generator.state = states
+    assert_same(run_source(fast, X, 1.0), y)
+
+
+def test_the_source_of_a_step_in_a_loop_trains_as_the_step_does():
+    start = np.ones((3, 1))
+    rng = np.random.default_rng(0)
+    data, target = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
+    w = tg.Tensor(start, name="w", requires_grad=True)
+    optimizer = tg.optim.SGD([w], lr=0.1, momentum=0.9)
+
+    def step(X, T):
+        optimizer.zero_grad()
+        L = tg.mean((X @ w - T) ** 2)
+        L.backward()
+        optimizer.step()
+        return L
+
+    fast = tg.compile(step)
+    losses = [fast(data, target) for _ in range(5)]
+    assert "new_velocity0 = " in fast.source
+    assert "new_w = w - " in fast.source
+    assert "# w.grad = dw\n" in fast.source
+    state, found = {"w": start, "velocity0": np.zeros_like(start), "lr": 0.1}, []
+    for _ in range(5):
+        L, changed = run_source(fast, data, target, **state)
+        state |= changed
+        found.append(L)
+    np.testing.assert_allclose(found, losses)
+    np.testing.assert_allclose(state["w"], w.data)
+
+
+def test_brackets_stand_only_where_they_are_needed():
+    fast = tg.compile(lambda x, y: tg.sigmoid(y * 3.0) * x)
+    fast(X, X * 2)
+    assert "1 / (1 + np.exp(-t))" in fast.source
+    assert held("a * b - c", 2) == "a * b - c"
+    assert held("a * b - c", 3) == "(a * b - c)"
+    assert held("-2.0", 6) == "(-2.0)"
+    assert held("np.exp(a + b)", 6) == "np.exp(a + b)"
+
+
+OPERATORS = (ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.negative, ops.square)
+TREES = st.recursive(
+    st.sampled_from(["a", "b", "c", -2.0, 3]),
+    lambda parts: st.tuples(st.sampled_from(OPERATORS), parts, parts),
+    max_leaves=12,
+)
+
+
+@given(TREES)
+def test_nested_expressions_are_computed_in_the_order_of_the_terms(tree):
+    program = Program()
+    values = {"a": np.array([2.0, 3.0]), "b": np.array([0.5, -4.0]), "c": np.array([-1.5, 0.25])}
+    inputs = {name: program.input((2,), np.dtype(float), name) for name in values}
+
+    def term(tree):
+        if not isinstance(tree, tuple):
+            return inputs[tree] if tree in inputs else program.constant(tree)
+        op, *parts = tree
+        return program.make(op, *map(term, parts[: op.arity]))
+
+    def text(x):
+        return x.name or (literal(x.value) if x.op is None else expression(x, text))
+
+    def value(x):
+        if x.op is None:
+            return values[x.name] if x.name else x.value
+        return evaluate(x.op, [value(y) for y in x.inputs], x.params)
+
+    root = term(tree)
+    if not root.is_number:
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(eval(text(root), {"np": np, **values}), value(root), rtol=1e-12)
+
+
+def test_the_source_of_a_small_graph_of_floats_is_read_as_that_of_arrays():
+    def loss(a, b):
+        h = tg.exp(a * b)
+        return tg.value_and_grad(lambda a: tg.log(1 + h) + tg.erf(a) ** 2.5 / (1 - b) + 2.0 * a)(a)
+
+    fast = tg.compile(loss)
+    wanted = fast(0.3, 2.0)
+    assert "scalars" in fast.plan.backend
+    assert "def loss(a, b):" in fast.source
+    assert fast.kernel != fast.source
+    np.testing.assert_allclose(run_source(fast, 0.3, 2.0), wanted)
+    np.testing.assert_allclose(run_source(fast, 0.7, -2.0), fast(0.7, -2.0))
+
+
+def test_the_source_of_a_large_graph_of_floats_is_what_runs():
+    def f(x):
+        for _ in range(400):
+            x = tg.sin(x) + 1.0
+        return x
+
+    fast = tg.compile(f)
+    fast(0.5)
+    assert fast.source == fast.kernel
+
+
+@given(programs(scalar=True))
+def test_sources_of_random_graphs_of_floats_give_what_the_function_gives(program):
+    def f(*xs):
+        return tg.value_and_grad(lambda x: program(x, *xs[1:]) ** 2)(xs[0])
+
+    fast = tg.compile(f)
+    starts = [float(x) for x in program.starts]
+    with np.errstate(all="ignore"):
+        wanted = fast(*starts)
+        if fast.source != fast.kernel:
+            np.testing.assert_allclose(run_source(fast, *starts), wanted, rtol=1e-9, atol=1e-12)

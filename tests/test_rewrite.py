@@ -465,7 +465,7 @@ def test_the_step_of_the_notes_network_reads_like_the_gradient_by_hand(forward):
     lines = [line.partition("#")[0].strip() for line in fast.source.splitlines()]
     text = "\n".join(lines)
     for line in (
-        "H = 1 / (1 + np.exp((-t1)))",
+        "H = 1 / (1 + np.exp(-t1))",
         "dH = dA @ V.T",
         "dV = H.T @ dA",
         "db2 = dA.sum(axis=0)",

@@ -11,7 +11,7 @@ from tinygrad_mlp.rewrite.terms import evaluate
 from .buffers import Arena
 from .runtime import ROUTINES
 from .source import TAKEN, Names
-from .writing import UFUNCS, WRITERS, dtype_text, expression, is_literal, literal, rng_name
+from .writing import MATH, UFUNCS, WRITERS, dtype_text, expression, is_literal, literal
 
 FILLED = 2**18  # bytes of an array of one number; there is one of each shape and number
 POOLED = 2**15  # bytes; the memory of a larger result is used again when nobody holds it any more
@@ -108,6 +108,8 @@ class Code:
         """Return what a term is called, or the code of a constant."""
         if x is None:
             return "None"
+        if type(x) is not Term:
+            return self._generator(x)
         if id(x) in self.local:
             return self.local[id(x)]
         if x not in self.names:
@@ -122,6 +124,14 @@ class Code:
                 self.constants[name] = x.value
             self.static.add(id(x))
         return self.names[x]
+
+    def _generator(self, rng: Any) -> str:
+        """Return what a generator is called; a seed makes a new one with every call."""
+        if isinstance(rng, int):
+            return f"np.random.default_rng({rng!r})"
+        if rng not in self.names:
+            self.constants[self.names.give(rng, "rng")] = rng
+        return self.names[rng]
 
     def call(self, function: str) -> str:
         """Return the local name of something in NumPy."""
@@ -197,12 +207,10 @@ class Code:
 
     def inline(self, term: Term) -> str:
         """Return a term as an expression that makes an array, or a number, of its own."""
-        if term.op.name in ROUTINES:
+        if term.op.name in ROUTINES and not term.is_number:
             self.routine(term.op.name)
         elif not _has_text(term):
             return self._opaque(term)
-        if term.op.random and not isinstance(term.params["rng"], int):
-            self.constants[rng_name(term)] = term.params["rng"]
         return expression(term, self.text)
 
     def _opaque(self, term: Term) -> str:
@@ -264,7 +272,7 @@ class Row:
 def _has_text(term: Term) -> bool:
     """Return whether NumPy does what a term does."""
     if term.is_number:
-        return term.op in UFUNCS or term.op in (ops.where, ops.negative)
+        return term.op in UFUNCS or term.op in MATH or term.op in (ops.where, ops.negative, ops.reciprocal)
     return term.op in UFUNCS or term.op in WRITERS
 
 

@@ -31,6 +31,7 @@ class Compiled:
 
     Attributes:
         source: The rewritten program of the latest recording as NumPy code.
+        constants: What that takes by name beside what it reads live.
         kernel: What runs.
         plan: What was done to get there.
     """
@@ -107,9 +108,11 @@ class Compiled:
     def _planned(self, capture: Capture) -> Replay:
         """Return what replays a recording."""
         replay = None
-        with suppress(UnsupportedError):  # a row that is not for floats
-            replay = scalar_replay_of(capture, "numba" if self._compiler is None else "c")
         title = getattr(self._f, "__name__", "program")
+        with suppress(UnsupportedError):  # a row that is not for floats
+            replay = scalar_replay_of(
+                capture, "numba" if self._compiler is None else "c", title, self._switches["rules"]
+            )
         return replay or replay_of(capture, title, self._donate, self._switches, self._compiler)
 
     def _record_again(self, capture: Capture, args: Any, kwargs: Any) -> None:
@@ -133,6 +136,11 @@ class Compiled:
     def source(self) -> str:
         """The rewritten program of the latest recording, as NumPy code."""
         return self._latest.source
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What the source takes by name beside what it reads live: frozen arrays, rows as functions, generators."""
+        return dict(self._latest.held)
 
     @property
     def kernel(self) -> str:

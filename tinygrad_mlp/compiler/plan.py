@@ -20,6 +20,7 @@ class Plan:
         nbytes: The bytes of all buffers.
         constants: What is frozen: name, shape and dtype.
         live: The names of the captured leaves, which are read anew in every call.
+        generators: The names of the random generators that the source takes.
         donated: The names of the inputs that are overwritten.
         details: The plan of an engine for scalar graphs.
         backend: What runs: "numpy", "c", or an engine for scalar graphs.
@@ -33,6 +34,7 @@ class Plan:
         self.blocks: list[tuple[int, int]] = []
         self.constants: list[tuple[str, tuple[int, ...], Any]] = []
         self.live: list[str] = []
+        self.generators: list[str] = []
         self.donated: list[str] = []
         self.details = ""
 
@@ -64,6 +66,7 @@ class Plan:
             f"buffers     {self.nbytes:,} bytes",
             f"frozen      {frozen}",
             f"read live   {', '.join(self.live) or 'nothing'}",
+            f"generators  {', '.join(self.generators) or 'none'}",
             f"donated     {', '.join(self.donated) or 'nothing'}",
         ]
         return "\n".join(lines)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tinygrad_mlp.rewrite import Program, Term, lower, ordered
 from tinygrad_mlp.rewrite.rules import tables
 
@@ -28,6 +30,7 @@ class Replay(NamedTuple):
         run: ``run(args, kwargs)`` gives the result, or ``MISS`` if the recording does not hold for the call.
         source, kernel, plan: As of ``Compiled``.
         constants: What the kernel refers to, by name.
+        held: What the source takes by name, beside what is read live.
     """
 
     run: Callable[[Any, Any], Any]
@@ -35,6 +38,7 @@ class Replay(NamedTuple):
     kernel: str
     plan: Plan
     constants: dict[str, Any]
+    held: dict[str, Any]
 
 
 def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any = None) -> Replay:
@@ -48,23 +52,32 @@ def replay_of(capture: Capture, title: str, donate: Any, switches: dict[str, Any
         compiler: What builds C; None for NumPy.
     """
     made = _Planned(capture, title, donate, switches, compiler)
-    return Replay(made.run, made.source, made.kernel, made.plan, made.constants)
+    return Replay(made.run, made.source, made.kernel, made.plan, made.constants, made.held)
 
 
-class _Planned:
-    """A recording while it is planned."""
+class Written:
+    """A recording as operations of NumPy, and their text.
 
-    run: Callable[[Any, Any], Any]
+    Args:
+        capture: The recording.
+        title: The name of the function.
+        rules: What ``rules.tables`` takes.
+        plan: Where to note what was done.
 
-    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any) -> None:
+    Attributes:
+        source: The text.
+        held: What it takes by name, beside what is read live.
+    """
+
+    def __init__(self, capture: Capture, title: str, rules: Any, plan: Plan) -> None:
+        """Rewrite, lower and write it."""
         self.capture = capture
-        self.compiler = compiler
-        self.plan = Plan("numpy" if compiler is None else "c")
-        stable, exact = tables(switches.get("rules", True))
+        self.plan = plan
+        stable, exact = tables(rules)
         self.translation = Translation(capture, stable)
         self._lower(exact)
-        self.source = write_source(title, self)
-        self._write(donate, switches)
+        self.source, self.held = write_source(title, self)
+        plan.generators = [name for name, x in self.held.items() if isinstance(x, np.random.Generator)]
 
     def of(self, value: Any, leaf: Any = None) -> Term:
         """Return the lowered term of a node or a raw value that is a result, in the dtype of the leaf that takes it."""
@@ -99,7 +112,16 @@ class _Planned:
         plan.rules["dead code"] = _not_needed(translation.program, roots) + _not_needed(self.program, self.wanted)
         plan.live = [term.name for _reader, term, leaf in translation.live if leaf is not None]
 
-    # -------------------------------------------------------------------------------------------------------- kernel
+
+class _Planned(Written):
+    """A recording while it is planned."""
+
+    run: Callable[[Any, Any], Any]
+
+    def __init__(self, capture: Capture, title: str, donate: Any, switches: dict[str, Any], compiler: Any) -> None:
+        self.compiler = compiler
+        super().__init__(capture, title, switches.get("rules", True), Plan("numpy" if compiler is None else "c"))
+        self._write(donate, switches)
 
     def _write(self, donate: Any, switches: dict[str, Any]) -> None:
         """Plan and write the kernel, and the function around it."""

@@ -2,21 +2,27 @@
 
 from typing import Any
 
+from tinygrad_mlp.backward import expand
+from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.graph import NODES, wrap
 
 from .capture import Capture
 from .plan import Plan
-from .replay import Replay
+from .replay import Replay, Written
 from .runner import runner
 from .scalar import ScalarProgram
 
+ROWS = 300  # a larger graph is too long to read: its source is what runs
 
-def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
+
+def scalar_replay_of(capture: Capture, interpreter: str, title: str, rules: Any) -> Replay | None:
     """Return what replays a recording of numbers; None if it is not of numbers alone.
 
     Args:
         capture: The recording.
         interpreter: What runs large narrow graphs: "numba" or "c".
+        title: The name of the function.
+        rules: The rules by which its source is rewritten, as ``rules.tables`` takes them.
 
     Raises:
         UnsupportedError: A row in it is not for floats.
@@ -47,4 +53,24 @@ def scalar_replay_of(capture: Capture, interpreter: str) -> Replay | None:
     places = {id(x): i for i, x in enumerate(results)}
     live = [(reader, None) for reader, _node in capture.readers] + [(None, x) for x in leaves]
     run = runner(capture, live, lambda: kernel, lambda value, _leaf=None: places[id(value)], {})
-    return Replay(run, program.source, program.source, plan, {})
+    source, held = _written(capture, title, rules) or (program.source, {})
+    return Replay(run, source, program.source, plan, {}, held)
+
+
+def _written(capture: Capture, title: str, rules: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return the source of a graph, and what it takes by name; None if the graph is large, or has a row for none."""
+    expand(capture.roots())
+    seen: set[Any] = set()
+    stack = capture.roots()
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.op is not None:
+            seen.add(node)
+            stack += [x for x in node.inputs if type(x) in NODES]
+        if len(seen) > ROWS:
+            return None
+    try:
+        made = Written(capture, title, rules, Plan())
+    except TinygradError:
+        return None
+    return made.source, made.held

@@ -3,7 +3,7 @@
 import builtins
 import inspect
 import keyword
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tinygrad_mlp import ops
@@ -13,7 +13,7 @@ from tinygrad_mlp.rewrite import Term, ordered, uses
 from .capture import Fixed
 from .runner import write_nest
 from .runtime import ROUTINES
-from .writing import expression, is_literal, is_plain, literal, rng_name
+from .writing import expression, is_literal, literal
 
 TAKEN = frozenset((*keyword.kwlist, *dir(builtins), "np", "math", *ROUTINES))
 INLINE = 16  # elements; a larger constant is an argument of the function
@@ -56,19 +56,20 @@ class Names:
         return name
 
 
-def write_source(title: str, replay: Any) -> str:
-    """Return the text of a function that computes what was recorded.
+def write_source(title: str, replay: Any) -> tuple[str, dict[str, Any]]:
+    """Return the text of a function that computes what was recorded, and the constants that it takes by name.
 
     It takes and returns what the user's function does; beside that it takes, by name, the leaves that this reads, the
     generators and arrays that it holds, and the rows that NumPy has no function for. It returns, in a dict by name,
-    what the leaves become.
+    what the leaves, and the state of optimizers and modules, become.
 
     Args:
         title: Its name.
         replay: The recording, and its lowered terms.
     """
     leaves = [leaf for _reader, _term, leaf in replay.translation.live]
-    return _Source(replay.capture, replay.inputs, leaves, replay.of).written(title, replay.wanted)
+    source = _Source(replay.capture, replay.inputs, leaves, replay.of)
+    return source.written(title, replay.wanted), source.constants
 
 
 class _Source:
@@ -82,6 +83,7 @@ class _Source:
         self.lines: list[str] = []
         self.routines: set[str] = set()
         self.rows: dict[str, str] = {}
+        self.constants: dict[str, Any] = {}
         arguments = capture.arguments
         places = {id(a.node): x for a, x in zip(arguments.traced, inputs, strict=False)}
         self.parameters: list[str] = []
@@ -89,8 +91,25 @@ class _Source:
         for name, nest in given:
             self.parameters.append(self._take(name, nest, places))
         self.extra = [self.names.give(x, x.name or "leaf") for x in inputs[len(arguments.traced) :]]
-        self.leaves = {id(leaf): name for leaf, name in zip(live, self.extra, strict=True)}
+        read = [node for _reader, node in capture.readers]  # the first of what is live
+        nodes = [*read, *live[len(read) :]]
+        self.leaves = {id(node): name for node, name in zip(nodes, self.extra, strict=True)}
         self.leaves |= {id(a.node): self.names[places[id(a.node)]] for a in arguments.traced if a.is_leaf}
+        self.wishes = self._replaced(inputs)
+
+    def _replaced(self, inputs: Sequence[Term]) -> dict[int, str]:
+        """Return names for results without one that replace an input: the new ``W`` is ``new_W``."""
+        capture, mine = self.capture, {id(x) for x in inputs}
+        wishes = {}
+        for value in capture.outputs:
+            term = None if type(value) is Fixed else self.of(value)
+            if term is not None and term.op in (ops.add, ops.subtract):
+                for x in reversed([x for x in term.inputs if id(x) in mine]):
+                    if (x.shape, x.dtype) == (term.shape, term.dtype):
+                        wishes[id(term)] = f"new_{self.names[x]}"
+        pairs = [*((node, self.of(value)) for _writer, value, node in capture.cells)]
+        pairs += [(leaf, self.of(value, leaf)) for leaf, value in capture.writes]
+        return wishes | {id(term): f"new_{self.leaves[id(x)]}" for x, term in pairs if id(x) in self.leaves}
 
     def _take(self, name: str, nest: Any, places: dict[int, Term]) -> str:
         """Return the name of a parameter, and write the line that takes its nest apart."""
@@ -111,12 +130,12 @@ class _Source:
         order = ordered(wanted)
         count = uses(order, wanted)
         computed = [line for term in order for line in self._line(term, count)]
-        body = [*self.lines, *_aligned(computed), f"return {self._returned()}"]
+        body = [*self.lines, *_aligned(computed), *self._slopes(), f"return {self._returned()}"]
         keywords = ["*", *self.extra] if self.extra else []
         title = title if title.isidentifier() and title not in TAKEN else "program"
         head = [inspect.getsource(ROUTINES[name]) for name in sorted(self.routines)]
         head = [text.replace(": Any", "").replace(" -> Any", "") + "\n\n" for text in head]
-        imports = "import math\n\n" if {"erf", "erfc"} & self.routines else ""
+        imports = "import math\n\n" if any("math." in text for text in (*head, *computed)) else ""
         start = f"{imports}import numpy as np\n\n\n{''.join(head)}"
         return f"{start}def {title}({', '.join([*self.parameters, *keywords])}):\n" + "".join(
             f"    {line}\n" for line in body
@@ -128,15 +147,13 @@ class _Source:
             if term.is_constant and term not in self.names:
                 self._place(term)
             return []
-        if term.op.random and not isinstance(term.params["rng"], int):
-            self.extra += [name for name in [rng_name(term)] if name not in self.extra]
-        if term.op.name in ROUTINES:
+        if term.op.name in ROUTINES and not term.is_number:
             self.routines.add(term.op.name)
         text = self._expression(term)
         if _inlined(term, count):
-            self.texts[id(term)] = text if is_plain(term) else f"({text})"
+            self.texts[id(term)] = text
             return []
-        name = self.names.give(term, term.name or "t")
+        name = self.names.give(term, term.name or self.wishes.get(id(term), "t"))
         return [f"{name} = {text}{_comment(term)}"]
 
     def _expression(self, term: Term) -> str:
@@ -146,7 +163,7 @@ class _Source:
             return text
         if row not in self.rows:
             self.rows[row] = self.names.fresh(row)
-            self.extra.append(self.rows[row])
+            self._hold(self.rows[row], term.op)
         return self.rows[row] + text.removeprefix(row)
 
     def _place(self, term: Term) -> None:
@@ -154,11 +171,20 @@ class _Source:
         if is_literal(term, INLINE):
             self.texts[id(term)] = literal(term.value)
         else:
-            self.extra.append(self.names.give(term, term.name or "C"))
+            self._hold(self.names.give(term, term.name or "C"), term.value)
+
+    def _hold(self, name: str, value: Any) -> None:
+        """Take a constant by name."""
+        self.extra.append(name)
+        self.constants[name] = value
 
     def _operand(self, x: Any) -> str:
         if x is None:
             return "None"
+        if isinstance(x, int):  # the seed of a generator that is new in every call
+            return f"np.random.default_rng({x!r})"
+        if type(x) is not Term and x not in self.names:
+            self._hold(self.names.give(x, "rng"), x)
         return self.texts[id(x)] if id(x) in self.texts else self.names[x]
 
     def _returned(self) -> str:
@@ -168,12 +194,19 @@ class _Source:
             for value in self.capture.outputs
         ]
         result = write_nest(self.capture.returned, iter(texts))
-        titles = [self.leaves.get(id(leaf)) or self.names.fresh(leaf.name or "leaf") for leaf, _ in self.capture.writes]
-        values = [self._operand(self.of(value, leaf)) for leaf, value in self.capture.writes]
-        changed = list(zip(titles, values, strict=True))
+        changed = [(self._title(leaf), self._operand(self.of(value, leaf))) for leaf, value in self.capture.writes]
+        changed += [(self._title(node), self._operand(self.of(value))) for _, value, node in self.capture.cells]
         if not changed:
             return result
         return f"{result}, {{{', '.join(f'{name!r}: {text}' for name, text in changed)}}}"
+
+    def _title(self, leaf: Any) -> str:
+        return self.leaves.get(id(leaf)) or self.names.fresh(leaf.name or "leaf")
+
+    def _slopes(self) -> Iterator[str]:
+        """Yield comments that tell what becomes of each ``.grad``."""
+        for leaf, slope in self.capture.grads:
+            yield f"# {self._title(leaf)}.grad = {'None' if slope is None else self._operand(self.of(slope, leaf))}"
 
 
 def _inlined(term: Term, count: Any) -> bool:

@@ -1,5 +1,6 @@
 """How a basic row is written in NumPy: as an expression that a person reads, and the ufunc that does the same."""
 
+import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,22 +37,51 @@ REDUCERS: dict[Any, str] = {
     ops.sum: "sum", ops.prod: "prod", ops.max: "max", ops.min: "min", ops.any: "any", ops.all: "all",
 }  # fmt: skip
 Name = Callable[[Any], str]
+CHOICE, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(7)  # how tightly an expression holds together
+LEVELS: dict[type, int] = {
+    ast.IfExp: CHOICE, ast.Compare: COMPARISON, ast.Add: SUM, ast.Sub: SUM, ast.Mult: PRODUCT, ast.Div: PRODUCT,
+    ast.MatMult: PRODUCT, ast.FloorDiv: PRODUCT, ast.Mod: PRODUCT, ast.UnaryOp: SIGN, ast.Pow: POWER,
+}  # fmt: skip
+
+
+def held(text: str, level: int) -> str:
+    """Return an expression, in brackets if it holds together less tightly than ``level``."""
+    if text.isidentifier():
+        return text
+    body = ast.parse(text, mode="eval").body
+    own = LEVELS.get(type(body.op) if isinstance(body, ast.BinOp) else type(body), ATOM)
+    return text if own >= level else f"({text})"
+
+
+def _binary(op: Any, a: str, b: str) -> str:
+    """Return two operands with the operator of a row between them."""
+    if op is ops.power:
+        return f"{held(a, ATOM)} ** {held(b, SIGN)}"
+    if op in COMPARISONS:
+        return f"{held(a, SUM)} {SIGNS[op]} {held(b, SUM)}"
+    level = SUM if op in (ops.add, ops.subtract) else PRODUCT
+    return f"{held(a, level)} {SIGNS[op]} {held(b, level + 1)}"
 
 
 def expression(term: Term, name: Name) -> str:
-    """Return a term as an expression of NumPy; ``name`` gives the text of an operand, in brackets if it needs some."""
+    """Return a term as an expression of NumPy.
+
+    Args:
+        term: What is written.
+        name: Gives the text of an operand, or of the generator that a random term draws from.
+    """
     if term.is_number:
         return _of_numbers(term, name)
     op, xs, params = term.op, term.inputs, term.params
     if op in SIGNS:
-        return f"{name(xs[0])} {SIGNS[op]} {name(xs[1])}"
+        return _binary(op, name(xs[0]), name(xs[1]))
     if op is ops.negative:
-        return f"-{name(xs[0])}"
+        return f"-{held(name(xs[0]), POWER)}"
     if op in UFUNCS:
         return f"np.{_title(op)}({', '.join(map(name, xs))})"
     writer = WRITERS.get(op)
     if writer is not None:
-        return writer(term, *map(name, xs))
+        return writer(term, *map(name, [*xs, params["rng"]] if op.random else xs))
     given = [*map(name, xs), *(f"{key}={value!r}" for key, value in params.items())]
     return f"{op.name}({', '.join(given)})"
 
@@ -65,31 +95,33 @@ def _of_numbers(term: Term, name: Name) -> str:
     op, xs = term.op, term.inputs
     a = [name(x) for x in xs]
     if op in (ops.add, ops.subtract, ops.multiply) or op in COMPARISONS:
-        return f"{a[0]} {SIGNS[op]} {a[1]}"
+        return _binary(op, *a)
     if op is ops.negative:
-        return f"-{a[0]}"
+        return f"-{held(a[0], POWER)}"
     if op is ops.where:
-        return f"{a[1]} if {a[0]} else {a[2]}"
+        return f"{held(a[1], COMPARISON)} if {held(a[0], COMPARISON)} else {a[2]}"
+    if op in MATH:
+        return f"{MATH[op]}({a[0]})"
+    if op is ops.reciprocal:
+        return f"float(np.divide(1.0, {a[0]}))"
     if op in UFUNCS:
         kind = term.dtype.__name__
-        a = [f"float({x})" if y.dtype is int else x for x, y in zip(a, xs, strict=True)]
+        a = [_as_float(x) if y.dtype is int else x for x, y in zip(a, xs, strict=True)]
         return f"{kind}(np.{_title(op)}({', '.join(a)}))"
     return f"{op.name}({', '.join([*a, *(f'{key}={value!r}' for key, value in term.params.items())])})"
 
 
+def _as_float(x: str) -> str:
+    return f"{x}.0" if x.removeprefix("-").isdigit() else f"float({x})"
+
+
+MATH: dict[Any, str] = {ops.erf: "math.erf", ops.erfc: "math.erfc"}
 COMPARISONS = frozenset((ops.greater, ops.greater_equal, ops.less, ops.less_equal, ops.equal, ops.not_equal))
 
 
 def is_elementwise(term: Term) -> bool:
     """Return whether a term runs one element at a time, by a ufunc or a choice."""
     return term.op in UFUNCS or term.op is ops.where
-
-
-def is_plain(term: Term) -> bool:
-    """Return whether a term is written without operators, so that it needs no brackets as an operand."""
-    if term.is_number:
-        return term.op not in SIGNS and term.op not in (ops.negative, ops.where)
-    return term.op not in SIGNS and term.op is not ops.negative
 
 
 def _reduction(term: Term, x: str) -> str:
@@ -111,7 +143,7 @@ def _argument(term: Term, x: str) -> str:
 
 def _transpose(term: Term, x: str) -> str:
     axes = term.params["axes"]
-    return f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({x}, {axes})"
+    return f"{held(x, ATOM)}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({x}, {axes})"
 
 
 def _joined(term: Term, *xs: str) -> str:
@@ -127,7 +159,7 @@ def dtype_text(dtype: Any) -> str:
 def _astype(term: Term, x: str) -> str:
     if term.inputs[0].is_number:
         return f"np.asarray({x}, {dtype_text(term.dtype)})"
-    return f"{x}.astype({dtype_text(term.dtype)})"
+    return f"{held(x, ATOM)}.astype({dtype_text(term.dtype)})"
 
 
 def index_text(index: Any) -> str:
@@ -149,7 +181,7 @@ def _part(part: Any) -> str:
 
 
 def _getitem(term: Term, x: str) -> str:
-    text = f"{x}[{index_text(term.params['index'])}]"
+    text = f"{held(x, ATOM)}[{index_text(term.params['index'])}]"
     return text if term.shape else f"{text}[()]"  # with an Ellipsis it would show the memory of x
 
 
@@ -171,26 +203,19 @@ def _take(term: Term, x: str, indices: str) -> str:
     return f"np.take_along_axis({x}, {indices}, axis={axis})"
 
 
-def _mask(term: Term, _x: str) -> str:
+def _mask(term: Term, _x: str, rng: str) -> str:
     p = term.params["p"]
     keep = 1 / (1 - p) if p < 1 else 0.0
     shape, dtype = tuple(term.shape), dtype_text(term.dtype)
-    return f"np.where({rng_name(term)}.random({shape}) >= {p!r}, {keep!r}, 0.0).astype({dtype})"
-
-
-def rng_name(term: Term) -> str:
-    """Return what the generator of a random term is called; a seed makes a new one with every call."""
-    rng = term.params["rng"]
-    return f"np.random.default_rng({rng!r})" if isinstance(rng, int) else f"rng{id(rng)}"
+    return f"np.where({rng}.random({shape}) >= {p!r}, {keep!r}, 0.0).astype({dtype})"
 
 
 WRITERS: dict[Any, Callable[..., str]] = {
     **dict.fromkeys(REDUCERS, _reduction),
     ops.argmax: _argument,
     ops.argmin: _argument,
-    ops.matmul: lambda _t, a, b: f"{a} @ {b}",
     ops.where: lambda _t, c, a, b: f"np.where({c}, {a}, {b})",
-    ops.reciprocal: lambda _t, x: f"1 / {x}",
+    ops.reciprocal: lambda _t, x: f"1 / {held(x, SIGN)}",
     ops.reshape: lambda t, x: f"np.reshape({x}, {tuple(t.shape)})",
     ops.broadcast_to: lambda t, x: f"np.broadcast_to({x}, {tuple(t.shape)})",
     ops.transpose: _transpose,
@@ -203,7 +228,7 @@ WRITERS: dict[Any, Callable[..., str]] = {
     OPS["dropout_mask"]: _mask,
     OPS["contraction"]: lambda t, *xs: f"np.einsum({t.params['subscripts']!r}, {', '.join(xs)}, optimize=True)",
     COPY: lambda _t, x: f"np.ascontiguousarray({x})",
-    PICK: lambda _t, x, i, j: f"{x}[{i}, {j}]",
+    PICK: lambda _t, x, i, j: f"{held(x, ATOM)}[{i}, {j}]",
     TAKE: lambda t, x, places: f"np.take({x}, {places}, axis={t.params['axis']})",
     DOT: lambda _t, a, b: f"np.vdot({a}, {b})",
     SUM_PRODUCT: lambda _t, a, b: f"sum_product({a}, {b})",
@@ -215,9 +240,14 @@ WRITERS: dict[Any, Callable[..., str]] = {
 
 def is_literal(term: Term, size: int) -> bool:
     """Return whether a constant is short enough to be written out."""
-    if term.is_number or term.number is not None or not term.size:
+    if term.is_number or term.number is not None or not term.size or is_range(term.value):
         return True
     return term.size <= size and bool(np.isfinite(term.value).all())
+
+
+def is_range(value: Any) -> bool:
+    """Return whether an array is 0, 1, 2 and so on, which ``np.arange`` writes more briefly."""
+    return value.ndim == 1 and value.size > 3 and value.dtype.kind in "iuf" and np.array_equal(value, range(value.size))
 
 
 def literal(value: Any) -> str:
@@ -230,6 +260,8 @@ def literal(value: Any) -> str:
     dtype = dtype_text(value.dtype)
     if not value.size:
         return f"np.zeros({value.shape}, {dtype})"
+    if is_range(value):
+        return f"np.arange({value.size}{'' if value.dtype == np.int64 else f', dtype={dtype}'})"
     if value.shape == () and np.isfinite(value):
         return f"{dtype}({value.item()!r})"
     if value.size and not any(value.strides):

@@ -31,10 +31,10 @@ class Driver(Code):
 
     def text(self, x: Any) -> str:
         """Return the code of an operand; a view of something known is made where it is first used."""
-        if x is not None and x.is_constant and not x.is_number and x not in self.names:
+        if type(x) is Term and x.is_constant and not x.is_number and x not in self.names:
             self.constants[self.name(x)] = np.require(x.value, requirements=["C", "A"])
             self.static.add(id(x))
-        if x is not None and x not in self.names and is_view(x):
+        if type(x) is Term and x not in self.names and is_view(x):
             source = x.inputs[0]
             self.text(source)
             once = id(source) in self.static and x.shape  # without axes it is no view, but a number
