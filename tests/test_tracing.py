@@ -95,6 +95,20 @@ def test_reading_a_value_while_tracing_raises_and_names_the_line(read, make):
     assert line is None or f"{__file__}:{line}" in str(caught.value)
 
 
+REMEDIES = {
+    "bool()": "use tg.where instead of `if`", "float()": "return it, and read or print it outside",
+    "int()": "return it", ".item()": "return it", ".data": r"use the tensor itself; \.assign", ".numpy()": "return it",
+    "np.asarray()": r"functions on it, tg\.stack to join, tg\.take", "an index": r"tg\.take\(X, i",
+    "a format": "return it", "a list": "return it", "if": "use tg.where", "np.allclose": "return it",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "remedy"), REMEDIES.items())
+def test_a_message_says_what_to_do_instead_of_what_was_done(name, remedy):
+    with recording(EVERYTHING), pytest.raises(TracingError, match=f" reads a value while .*: .*{remedy}"):
+        READINGS[name](tg.Tensor(2.0))
+
+
 @kinds
 def test_everything_is_recorded_while_tracing(kind):
     x = kind(2.0)

@@ -10,6 +10,7 @@ from tinygrad_mlp.backward import backward
 from tinygrad_mlp.errors import DTypeError, GradientError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import TRACING, Node, mode, wrap
 from tinygrad_mlp.tensors.protocols import (
+    AN_INDEX,
     array_function,
     array_ufunc,
     bitwise_and,
@@ -237,7 +238,7 @@ class Operators(Node):
         return int(self.item())
 
     def __index__(self) -> int:
-        refuse_while_tracing("use as an index")
+        refuse_while_tracing(AN_INDEX)
         if self.size != 1 or is_floating(self._payload):
             raise DTypeError(f"a {type(self).__name__} of {self.dtype} and shape {self.shape} is no index")
         return int(self.item())

@@ -120,12 +120,23 @@ IDLE: dict[str, tuple[Any, ...]] = {
 RENAMED = {"newshape": "shape", "a_min": "min", "a_max": "max", "correction": "ddof"}
 
 
+AN_INDEX = "an index, or a range(),"
+REMEDIES = {
+    "bool()": "use tg.where instead of `if`, or decide outside",
+    "`in`": "compare with ==, and use tg.any or tg.where",
+    ".data": "use the tensor itself; .assign(…) or an optimizer changes it",
+    "np.asarray()": "use NumPy's or tg's functions on it, tg.stack to join, tg.take(X, i, axis=0) to read an array X "
+    "at indices that are arguments",
+    AN_INDEX: "use tg.take(X, i, axis=0) to read an array X at it, and pass the length of a loop as an int",
+}  # fmt: skip
+
+
 def refuse_while_tracing(what: str) -> None:
     """Raise ``TracingError`` if a function is being traced: only its graph is known, no number."""
     if mode() & TRACING:
         raise TracingError(
             f"{what} reads a value while a function is traced, at {user_line()}: "
-            "use tg.where instead of `if`, or compute it outside"
+            + REMEDIES.get(what, "return it, and read or print it outside")
         )
 
 
