@@ -573,3 +573,79 @@ def test_an_index_outside_is_an_error_in_later_calls_too(wrong):
     fast(GRID, np.array([0, 1]))
     with pytest.raises(IndexError, match="outside of an axis of length 4"):
         fast(GRID, np.array([0, wrong]))
+
+
+# ------------------------------------------------------------------------------------ switches, and what is compiled
+
+WRONG = [
+    ("donate", 1.5), ("donate", [1.5]), ("donate", [None]), ("donate", [True]), ("donate", object()), ("rules", 3),
+    ("rules", None), ("rules", [3]), ("products", 1), ("layout", "yes"), ("biases", None), ("blocks", 0), ("twice", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("switch", "value"), WRONG)
+@pytest.mark.parametrize("f", [abs, None])
+def test_a_switch_that_means_nothing_is_an_error_at_once(f, switch, value):
+    with pytest.raises(UnsupportedError, match=f"compile: {switch}="):
+        tg.compile(f, **{switch: value})
+
+
+@pytest.mark.parametrize("donate", ["w", 3, -4, ["W", "x"], "n", 1, (0, 2), iter(["w"])])
+def test_donating_what_is_no_argument_with_an_array_lists_the_arguments(donate):
+    fast = tg.compile(lambda W, n, lr: W * lr * n, donate=donate)
+    for _ in range(2):
+        with pytest.raises(
+            UnsupportedError, match="donate=.* is no argument with an array; the arguments are W, n, lr"
+        ):
+            fast(np.ones(3), 2, 0.5)
+
+
+def test_donating_numbers_is_an_error_too():
+    with pytest.raises(UnsupportedError, match="the arguments are x"):
+        tg.compile(lambda x: x * 2, donate="x")(1.0)
+
+
+@pytest.mark.parametrize("donate", ["W", 0, -3, ["W", "V"], iter([0]), {"W"}, True])
+def test_donating_arguments_with_arrays_is_no_error(donate):
+    fast = tg.compile(lambda W, V, lr: W * lr + V, donate=donate)
+    for _ in range(2):
+        assert fast(np.ones(3), [np.ones(3)][0], lr=0.5).tolist() == [1.5] * 3
+
+
+def test_a_compiled_module_has_what_the_module_has():
+    model = tg.nn.Linear(3, 2, rng=np.random.default_rng(0))
+    fast = tg.compile(model)
+    x = np.ones((4, 3))
+    np.testing.assert_allclose(fast(x), model(x).data)
+    assert [id(p) for p in fast.parameters()] == [id(p) for p in model.parameters()]
+    assert list(fast.state_dict()) == list(model.state_dict())
+    fast.eval()
+    assert not model.training
+    fast.train()
+    assert model.training
+    assert fast.training
+    model.extra = 3
+    assert fast.extra == 3
+    np.testing.assert_allclose(fast(x), model(x).data)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = fast.nothing
+    with pytest.raises(AttributeError, match="__wrong__"):
+        _ = fast.__wrong__
+
+
+def test_an_integer_that_is_another_in_every_call_is_told_once():
+    fast = tg.compile(lambda x, given: x * given["n"])
+    for n in range(7):
+        fast(X, {"n": n})
+    with pytest.warns(RuntimeWarning, match=r"each of 8 integers: given\['n'\]. .* pass it as a float") as caught:
+        fast(X, {"n": 7})
+    assert caught[0].filename == __file__
+    for n in range(20):
+        assert_same(fast(X, {"n": n}), X * n)
+
+
+def test_integers_of_few_values_and_floats_are_not_warned_of():
+    fast = tg.compile(lambda x, n, flag, lr: x * n * lr if flag else x)
+    for n in range(40):
+        fast(X, n % 7, n % 2 == 0, float(n))
+        fast(np.ones(n), 1, True, 1.0)

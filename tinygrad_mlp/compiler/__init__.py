@@ -1,6 +1,6 @@
 """The compiler: a function is recorded once, rewritten, and replayed as straight NumPy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
@@ -34,8 +34,16 @@ def compile(
         blocks: Whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
         twice: Whether to record a second time, and raise if that gives another program.
     """
-    switches = {"rules": rules, "products": products, "layout": layout, "biases": biases}
+    switches: dict[str, Any] = {"products": products, "layout": layout, "biases": biases}
     switches |= {"blocks": blocks, "twice": twice}
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise UnsupportedError(f"compile: {name}={value!r}: choose True or False")
+    wanted = "True, False, or the titles of rules"
+    switches["rules"] = rules if isinstance(rules, bool) else _items("rules", rules, (str,), wanted)
+    wanted = "True, or numbers or names of arguments"
+    if donate is not True:
+        donate = () if donate is None or donate is False else _items("donate", donate, (int, str), wanted)
     if f is None:
         return lambda function: compile(function, backend=backend, donate=donate, **switches)
     if not callable(f):
@@ -44,7 +52,16 @@ def compile(
         raise UnsupportedError(f"compile: backend {backend!r}: choose one of {', '.join(BACKENDS)}")
     from .compiled import Compiled  # what compiles is loaded when something is compiled
 
-    return Compiled(f, backend, () if donate is None or donate is False else donate, switches)
+    return Compiled(f, backend, donate, switches)
+
+
+def _items(name: str, given: Any, kinds: tuple[type, ...], wanted: str) -> tuple[Any, ...]:
+    """Return what was given for a switch, one or several, as a tuple."""
+    several = not isinstance(given, kinds) and isinstance(given, Iterable)
+    items = tuple(given) if several else (given,)
+    if any(isinstance(x, bool) or not isinstance(x, kinds) for x in items):
+        raise UnsupportedError(f"compile: {name}={given!r}: choose {wanted}")
+    return items
 
 
 __all__ = ["compile"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arrays import as_payload
-from tinygrad_mlp.errors import DTypeError, GradientError, TracingError
+from tinygrad_mlp.errors import DTypeError, GradientError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import NODES, wrap
 
 ndarray = np.ndarray
@@ -83,9 +83,29 @@ class Arguments:
         """Return the arguments that may be overwritten: all for True, else those of the numbers or names given."""
         if donate is True:
             return self.traced
-        given = (donate,) if isinstance(donate, int | str) else tuple(donate)
-        wanted = {self.names[x] if isinstance(x, int) and -len(self.names) <= x < len(self.names) else x for x in given}
-        return [x for x in self.traced if x.number in wanted or self._title(x.number) in wanted]
+        given = (donate,) if isinstance(donate, int | str) else donate
+        return [x for x in self.traced if any(self._is_of(x, one) for one in given)]
+
+    def check_donated(self, donate: Any) -> None:
+        """Raise if something that may be overwritten is no argument with an array.
+
+        Raises:
+            UnsupportedError: It is not.
+        """
+        given = () if donate is True else (donate,) if isinstance(donate, int | str) else donate
+        arrays = [x for x in self.traced if isinstance(x.node._payload, ndarray)]
+        for one in given:
+            if not any(self._is_of(x, one) for x in arrays):
+                raise UnsupportedError(
+                    f"compile: donate={one!r} is no argument with an array; the arguments are "
+                    f"{', '.join([*self.titles, *self.kwargs]) or 'none'}"
+                )
+
+    def _is_of(self, argument: Argument, one: int | str) -> bool:
+        """Return whether something traced belongs to the argument of a number or a name."""
+        if isinstance(one, int) and -len(self.names) <= one < len(self.names):
+            one = self.names[one]
+        return one in (argument.number, self._title(argument.number))
 
     def check_unchanged(self) -> None:
         """Raise if the function has changed a list or a dict that it was given.

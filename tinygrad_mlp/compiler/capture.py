@@ -51,7 +51,7 @@ class Capture:
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Run ``f`` once, on the arguments of a call; leaves and generators are as before when that is done."""
-        self.arguments = Arguments(args, kwargs, _parameters(f))
+        self.arguments = Arguments(args, kwargs, parameters(f))
         self.names: dict[int, tuple[Any, str]] = {}
         with np.errstate(all="ignore"), Trace() as trace, _Naming(self.names):
             result = f(*self.arguments.args, **self.arguments.kwargs)
@@ -159,7 +159,7 @@ def _is_scalar(x: Any) -> bool:
     return type(x._payload if type(x) in NODES else x) in (float, bool)
 
 
-def _parameters(f: Any) -> tuple[str, ...]:
+def parameters(f: Any) -> tuple[str, ...]:
     """Return the names of the parameters of a function."""
     f = getattr(f, "__wrapped__", f)
     code = getattr(f, "__code__", None)

@@ -18,7 +18,8 @@ from tinygrad_mlp.rewrite.rules import check_titles
 from tinygrad_mlp.transforms import depth, is_enclosed
 
 from .arguments import MISS
-from .capture import Capture
+from .capture import Capture, parameters
+from .repeats import LIMIT, Repeats
 from .replay import Replay, replay_of
 from .scalars import scalar_replay_of
 from .signature import Signature
@@ -38,7 +39,7 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any], backend: str, donate: Any, switches: dict[str, Any]) -> None:
         """Take the function and how to compile it; ``compile`` checks both."""
-        update_wrapper(self, f)
+        update_wrapper(self, f, updated=())  # other attributes are looked up when they are asked for
         self._f = f
         self._backend = backend
         self._compiler = _c_compiler() if backend == "c" else None
@@ -48,6 +49,7 @@ class Compiled:
         self._last: Replay | None = None
         self._is_bound = False  # whether a recording is bound to the leaves that it was given
         self._digests: set[bytes] = set()  # of the recordings with leaves after the first
+        self._repeats = Repeats()
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -63,6 +65,12 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Return it bound to an instance, as a method is."""
         return self if instance is None else MethodType(self, instance)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of what was compiled, such as the ``parameters`` of a module."""
+        if name == "_f" or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._f, name)
 
     def __reduce__(self) -> Any:
         return Compiled, (self._f, self._backend, self._donate, self._switches)
@@ -82,14 +90,29 @@ class Compiled:
         with self._lock:  # those that are bound to leaves come first
             kept = self._replays[: KEPT - 1]
             self._replays = [*kept, replay] if is_general else [replay, *kept]
+        self._warn_of_integers(args, kwargs)
         y = replay.run(args, kwargs)
         return plain(self._f(*args, **kwargs)) if y is MISS else y
+
+    def _warn_of_integers(self, args: Any, kwargs: Any) -> None:
+        titles = parameters(self._f)
+        titles = (*titles, *(f"argument{i}" for i in range(len(titles), len(args))))
+        found = self._repeats.note([*zip(titles, args, strict=False), *kwargs.items()])
+        if found:
+            warnings.warn(
+                f"{getattr(self, '__name__', 'the function')} was recorded anew for each of {LIMIT} integers: {found}. "
+                "An integer is part of the program: pass it as a float, which is an input",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _replay_of(self, args: Any, kwargs: Any) -> tuple[Replay, bool]:
         """Record a call, and return what replays it, and whether that takes other leaves than it was recorded with."""
         capture = Capture(self._f, args, kwargs)
         if self._switches.get("twice"):
             self._record_again(capture, args, kwargs)
+        if not self._replays:
+            capture.arguments.check_donated(self._donate)
         self._bind(capture)
         return self._planned(capture), capture.own is not None
 
