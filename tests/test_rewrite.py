@@ -94,6 +94,12 @@ CALLS = {
     "x + x": [lambda x: x + x],
     "x · x": [lambda x: x * x],
     "powers by products": [lambda x, n=n: power(x, n) for n in (0.5, 1, 2, 3, -1, 2.0, 1.0)],
+    "x ** 0": [lambda x: power(x, 0), lambda x: power(x, -0.0), lambda f: power(f, 0)],
+    "product of numbers": [
+        lambda x: mul(2.0, mul(x, 0.25)),
+        lambda x: mul(mul(3, x), -0.3),
+        lambda f: mul(2.0, mul(f, 0.3)),
+    ],
     "division by a power of two": [lambda x: x / 8, lambda x: x / -0.25, lambda x: x / 1024.0],
     "choice by the opposite condition": [lambda b, x, y: where(invert(b), x, y), lambda b, x: where(invert(b), x, 0)],
     "choice by a known condition": [lambda x, y: where(full(x, 1.0) > 0, x, y), lambda x, c: where(False, x, c + x)],

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_mlp import ops
 
-from .ruling import ELEMENTWISE, instead, is_, is_float, is_one, like, result, rule
+from .ruling import ELEMENTWISE, both_ways, instead, is_, is_float, is_one, like, result, rule
 from .terms import NUMBERS, Program, Term
 
 WHOLE = 2**31  # a float below it that is a whole number may be written as an integer
@@ -211,6 +211,35 @@ def _power(program: Program, a: Term, b: Term) -> Any:
         return program.make(ops.divide, 1, a)
     square = program.make(ops.square, a)
     return a if n == 1 else square if n == 2 else program.make(ops.multiply, square, a)
+
+
+@rule("x ** 0", ops.power)
+def _power_of_zero(program: Program, a: Term, b: Term) -> Any:
+    """``x ** 0`` is 1, for NaN too."""
+    if type(b.value) not in NUMBERS or b.value != 0 or not is_float(a):
+        return None
+    shape, dtype = result(ops.power, a, b)
+    return program.constant(1.0 if a.is_number else np.broadcast_to(np.ones((), dtype), shape))
+
+
+@rule("product of numbers", ops.multiply, kind="stable")
+def _numbers_first(program: Program, a: Term, b: Term) -> Any:
+    """``c · (d · x)`` is ``(c · d) · x`` for constant numbers c and d, unless these or their product are extreme."""
+    for c, y in both_ways(a, b):
+        if type(c.value) not in (int, float) or not is_(y, ops.multiply) or not is_float(y):
+            continue
+        for d, x in both_ways(*y.inputs):
+            if type(d.value) in (int, float) and all(_is_moderate(n, y.dtype) for n in (c.value, d.value)):
+                n = c.value * d.value
+                n = n if abs(n) < WHOLE else float(n)
+                return program.make(ops.multiply, n, x) if _is_moderate(n, y.dtype) else None
+    return None
+
+
+def _is_moderate(n: float, dtype: Any) -> bool:
+    """Return whether a number is neither 0 nor infinite in a dtype, and far from both as a float."""
+    limits = np.finfo(dtype)
+    return bool(max(float(limits.tiny), 1e-100) <= abs(n) <= min(float(limits.max), 1e100))
 
 
 @rule("division by a power of two", ops.divide)
