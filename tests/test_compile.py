@@ -595,7 +595,7 @@ def test_donating_what_is_no_argument_with_an_array_lists_the_arguments(donate):
     fast = tg.compile(lambda W, n, lr: W * lr * n, donate=donate)
     for _ in range(2):
         with pytest.raises(
-            UnsupportedError, match="donate=.* is no argument with an array; the arguments are W, n, lr"
+            UnsupportedError, match=r"donate=.* is no argument with an array; the arguments are W, n, lr"
         ):
             fast(np.ones(3), 2, 0.5)
 
