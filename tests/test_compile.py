@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import dataclasses
 import enum
 import functools
 import pickle
@@ -649,3 +650,45 @@ def test_integers_of_few_values_and_floats_are_not_warned_of():
     for n in range(40):
         fast(X, n % 7, n % 2 == 0, float(n))
         fast(np.ones(n), 1, True, 1.0)
+
+
+@pytest.mark.parametrize("rows", [np.arange(3), [0, 1, 2]])
+def test_known_indices_may_stand_beside_arguments(rows):
+    fast = tg.compile(lambda x, i: x[rows, i])
+    for i in (np.array([2, 0, 5]), np.array([-1, 3, 3])):
+        np.testing.assert_array_equal(fast(GRID, i), GRID[rows, i])
+
+
+# ---------------------------------------------------------------------------------------------------------- attributes
+
+
+@dataclasses.dataclass
+class Parts:
+    w: np.ndarray
+    k: float
+
+
+def test_what_python_reads_from_an_object_is_read_again_when_it_is_another():
+    fast = tg.compile(lambda parts, x: tg.sum(parts.w * x) * parts.k)
+    parts = Parts(np.ones(3), 1.0)
+    for _ in range(2):
+        assert fast(parts, np.ones(3)) == 3.0
+    parts.w = parts.w * 10
+    assert fast(parts, np.ones(3)) == 30.0
+    parts.k = 2.0
+    assert fast(parts, np.ones(3)) == 60.0
+
+
+def test_a_compiled_method_sees_the_attributes_of_its_object():
+    class Scale:
+        def __init__(self):
+            self.k = 2.0
+
+        @tg.compile
+        def __call__(self, x):
+            return self.k * x
+
+    scale = Scale()
+    assert scale(np.ones(2)).tolist() == [2.0, 2.0]
+    scale.k = 5.0
+    assert scale(np.ones(2)).tolist() == [5.0, 5.0]

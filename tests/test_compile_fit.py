@@ -102,3 +102,35 @@ def test_a_mistake_in_a_loss_is_raised_as_it_is():
 
     with pytest.raises(LookupError, match="mine"):
         trained(classifier, True, epochs=2, loss=wrong)
+
+
+def test_a_module_that_changes_itself_runs_eagerly_from_the_start_again():
+    class Fading(tg.nn.Module):
+        def __init__(self):
+            self.w = tg.nn.Parameter([0.5, -1.0])
+            self.k = 1.0
+
+        def __call__(self, x):
+            self.k *= 0.9
+            return x @ self.w * self.k
+
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20.0)
+    fits = []
+    for compiled in (False, True):
+        model = Fading()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            tg.train.fit(model, X, y, loss=tg.squared_error, epochs=12, lr=0.05, compiled=compiled)
+        fits.append((model.w.numpy(), model.k))
+        assert len(caught) == compiled
+    np.testing.assert_allclose(fits[0][0], fits[1][0])
+    assert fits[0][1] == fits[1][1]
+
+
+def test_dropout_draws_as_the_eager_step_from_the_first_epoch_on():
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.random.default_rng(1).normal(size=(60, 1))
+    losses = []
+    for compiled in (False, True):
+        model = tg.nn.MLP([4, 8, 1], dropout=0.2, rng=0)
+        losses.append(tg.train.fit(model, X, y, epochs=12, lr=0.05, compiled=compiled).loss)
+    np.testing.assert_allclose(*losses)

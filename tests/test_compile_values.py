@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from op_cases import samples
 from random_graphs import programs
-from strategies import call
+from strategies import FEW, call
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.compiler import layout, schedule
@@ -31,6 +31,7 @@ def assert_same(ours, theirs, rtol=1e-9, atol=1e-11):
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+@FEW
 @given(data=st.data())
 def test_every_row_compiles(op, data):
     sample = data.draw(samples(op))
@@ -43,6 +44,7 @@ def test_every_row_compiles(op, data):
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE.values(), ids=DIFFERENTIABLE)
+@FEW
 @given(data=st.data())
 def test_every_gradient_compiles(op, data):
     sample = data.draw(samples(op))

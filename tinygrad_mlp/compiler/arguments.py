@@ -11,6 +11,8 @@ from tinygrad_mlp.arrays import as_payload
 from tinygrad_mlp.errors import DTypeError, GradientError, TracingError, UnsupportedError
 from tinygrad_mlp.graph import NODES, wrap
 
+from .attributes import Attributes
+
 ndarray = np.ndarray
 MISS = object()  # what a replay returns where its trace does not hold
 
@@ -157,7 +159,14 @@ class Arguments:
         else:
             self._refuse(x, path)
             self._require(f"{v} is {self._constant(x)}")
+            self._watch(x)
         return x
+
+    def _watch(self, owner: Any) -> None:
+        """Write the line that tells whether the attributes of an object are as they were."""
+        attributes = Attributes(owner)
+        if attributes:
+            self._require(f"{self._constant(attributes.hold)}()")
 
     def _refuse(self, x: Any, path: str) -> None:
         if hasattr(x, "__array_namespace__") or (hasattr(x, "shape") and hasattr(x, "__array__")):

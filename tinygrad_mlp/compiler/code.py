@@ -57,6 +57,7 @@ class Code:
         self._routines: set[str] = set()
         self._base: dict[int, Term] = {}
         self._last: dict[int, int] = {}
+        self._ends: dict[int, list[int]] = {}  # by step, the terms that no later one reads
         self._live(plan, roots)
 
     # --------------------------------------------------------------------------------------------------------- lives
@@ -75,6 +76,8 @@ class Code:
                         self.readers.setdefault(id(x), []).append(term)
         for term in roots:
             self._last[id(self.base(term))] = len(plan)
+        for key, position in self._last.items():
+            self._ends.setdefault(position, []).append(key)
 
     def base(self, term: Term) -> Term:
         """Return the term whose memory ``term`` shows: itself, or what it is a view of."""
@@ -90,7 +93,7 @@ class Code:
 
     def release(self) -> None:
         """Take back the buffers that no later step reads."""
-        self.arena.release(t for t, last in self._last.items() if last == self.position)
+        self.arena.release(self._ends.get(self.position, ()))
 
     def is_solid(self, x: Term) -> bool:
         """Return whether an array is a buffer, in C order."""

@@ -26,6 +26,7 @@ class Names:
         """Begin with names that may not be used."""
         self._taken = set(taken)
         self._names: dict[int, str] = {}
+        self._counts: dict[str, int] = {}  # the last number that a name was given
 
     def __getitem__(self, term: Term) -> str:
         """Return the name of a term."""
@@ -48,10 +49,11 @@ class Names:
         """Return a name that is not taken."""
         base = "".join(c if c.isalnum() or c == "_" else "_" for c in wish).strip("_")
         base = base if base.isidentifier() else "t"
-        name, n = base, 0
+        name, n = base, self._counts.get(base, 0)
         while name in self._taken or not name.isidentifier():
             n += 1
             name = f"{base}_{n}" if base[-1:].isdigit() else f"{base}{n}"
+        self._counts[base] = n
         self._taken.add(name)
         return name
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp import graph
 from tinygrad_mlp.errors import IndexingError, TracingError
 from tinygrad_mlp.graph import NODES, TRACING, assume, user_line
@@ -30,15 +32,15 @@ def read(x: Any, index: Any) -> Any:
                 f"an index is needed while a function is traced, at {user_line()}: how many elements a mask selects is "
                 "not known: use tg.where, or compute it outside"
             )
-    if all(type(part) in NODES for part in parts):
+    if all(_is_integers(part) for part in parts):
         return _at(x, parts, 0)
     places = [i for i, part in enumerate(parts) if type(part) in NODES]
     rest = tuple(slice(None) if type(part) in NODES else part for part in parts)
     plain = [part for part in rest if not (isinstance(part, int | slice) or part is None or part is Ellipsis)]
     if len(places) > 1 or plain:
         raise TracingError(
-            f"an index is needed while a function is traced, at {user_line()}: of arrays beside slices or other arrays "
-            "only one may depend on an argument: index in two steps, or compute it outside"
+            f"an index is needed while a function is traced, at {user_line()}: beside slices only one array may depend "
+            "on an argument: index in two steps, or compute it outside"
         )
     place = places[0]
     before = parts[:place]
@@ -47,6 +49,15 @@ def read(x: Any, index: Any) -> Any:
         axis = -1 - sum(part is None or isinstance(part, slice) for part in parts[place + 1 :])
     y = getitem(x, index=rest)
     return _at(y, [parts[place]], axis % len(y.shape))
+
+
+def _is_integers(part: Any) -> bool:
+    """Return whether a part of an index is an array of integers, or a list of them, known or not."""
+    if type(part) in NODES:
+        return True
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return False
+    return getattr(np.asarray(part).dtype, "kind", "") in "iu"
 
 
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:

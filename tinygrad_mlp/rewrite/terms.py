@@ -1,5 +1,6 @@
 """Terms: what a recorded graph computes, without its numbers. Equal terms are one object."""
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -301,7 +302,7 @@ def infer(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> tuple[tuple
         found = evaluate(op, [np.ones((1,) * x.ndim, _array_dtype(x))], params)
         return reduced_shape(x.shape, params), np.asarray(found).dtype
     dummies = [None if x is None else x.value if x.is_constant else _dummy(x) for x in inputs]
-    found = evaluate(op, dummies, params)
+    found = evaluate(op, dummies, copy.deepcopy(params) if op.random else params)  # no generator may move on
     if type(found) in NUMBERS:
         return (), type(found)
     return np.shape(found), np.asarray(found).dtype

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.compiler import compile
+from tinygrad_mlp.compiler.attributes import Attributes
 from tinygrad_mlp.errors import ShapeError, TinygradError
 from tinygrad_mlp.graph import NODES, assume, wrap
 from tinygrad_mlp.ops import isfinite
@@ -28,22 +29,23 @@ class Step:
         self.objective = objective
         self.optimizer = optimizer
         self._relus: list[Any] = []
+        self._before: _Before | None = None  # while something is recorded
         self._fast = compile(self._record, twice=True) if compiled else None
 
     def __call__(self, xs: Any, ys: Any, activity: ReluActivity | None) -> tuple[float, Any]:
         """Return the loss before the step, and what predicts the labels, for rows and targets, which are arrays."""
         if self._fast is None:
             return self._eager(xs, ys, activity)
-        states = np.random.get_state(), random.getstate()  # noqa: NPY002  (a user's layer may draw from it)
         try:
             loss, prediction, active = self._fast(xs, ys)
         except Exception as error:  # noqa: BLE001  (whatever it is, the eager step comes next, and says it better)
             self._fast = None
-            np.random.set_state(states[0])  # noqa: NPY002
-            random.setstate(states[1])
+            if self._before is not None:
+                self._before.restore()
             result = self._eager(xs, ys, activity)
             warnings.warn(f"fit: the step runs eagerly, and slower: {error}", stacklevel=5)
             return result
+        self._before = None
         if activity is not None and active is not None:
             activity.name(self._relus)
             activity.gather(active)
@@ -51,6 +53,7 @@ class Step:
 
     def _record(self, xs: Any, ys: Any) -> Any:
         """Return the loss, what predicts the labels, and which ReLU units were active: what is compiled."""
+        self._before = self._before or _Before(self.objective.model)
         loss, prediction = self.objective(xs, ys)
         check_loss(loss)
         if not assume(isfinite(loss)):
@@ -75,6 +78,24 @@ class Step:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+
+
+class _Before:
+    """What a recording may change without a trace of it: attributes of modules, and generators used in Python."""
+
+    def __init__(self, model: Any) -> None:
+        self._attributes = Attributes(model)
+        values = [x for module in model.modules() for x in vars(module).values()]
+        self._generators = [(x, x.bit_generator.state) for x in values if isinstance(x, np.random.Generator)]
+        self._global = np.random.get_state(), random.getstate()  # noqa: NPY002  (a user's layer may draw from it)
+
+    def restore(self) -> None:
+        """Make everything as it was."""
+        self._attributes.restore()
+        for rng, state in self._generators:
+            rng.bit_generator.state = state
+        np.random.set_state(self._global[0])  # noqa: NPY002
+        random.setstate(self._global[1])
 
 
 def check_loss(loss: Any) -> None:
