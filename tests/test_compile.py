@@ -692,3 +692,9 @@ def test_a_compiled_method_sees_the_attributes_of_its_object():
     assert scale(np.ones(2)).tolist() == [2.0, 2.0]
     scale.k = 5.0
     assert scale(np.ones(2)).tolist() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("x", [1j, np.complex64(1), np.ones(2) * 1j, [1.0, 2j]])
+def test_complex_numbers_are_refused(x):
+    with pytest.raises(DTypeError, match="complex numbers are not supported"):
+        tg.compile(lambda x: x)(x)

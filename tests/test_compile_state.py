@@ -563,3 +563,18 @@ def test_nothing_grows_from_call_to_call(make):
     assert after - objects < 50
     assert recordings(fast) == 1
     assert Nest(fast(x, t)).leaves
+
+
+def test_a_gradient_of_before_is_an_error_where_the_number_of_its_leaf_is_not_needed_too():
+    w = tg.Tensor(np.ones(3))
+
+    def f(x):
+        tg.sum(w * x).backward()
+
+    fast = tg.compile(f)
+    fast(np.ones(3))
+    with pytest.raises(TracingError, match=r"adds to \.grad of a call before: call zero_grad"):
+        fast(np.ones(3))
+    w.grad = None
+    fast(np.ones(3))
+    assert w.grad.tolist() == [1.0] * 3

@@ -154,6 +154,8 @@ class Arguments:
             return self._open_array(x, v, path)
         if kind in NODES:
             return self._open_node(x, v, path)
+        if isinstance(x, complex | np.complexfloating):
+            raise DTypeError(f"compile: {path} is a complex number: complex numbers are not supported")
         if kind in (int, bool, str, bytes) or isinstance(x, np.generic):
             self._require(f"type({v}) is {self._constant(kind)} and {v} == {self._constant(x)}")
         else:

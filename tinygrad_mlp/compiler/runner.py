@@ -82,9 +82,8 @@ class _Runner:
             self.lines.append(f"if {name}.requires_grad is not {leaf.requires_grad}: return MISS")
             given.append(f"{name}._payload")
         for leaf in trace.unset:
-            if id(leaf) in self.leaves:
-                refuse = self._named("refuse", refuse_gradient)
-                self.lines.append(f"if {self.leaves[id(leaf)]}._grad is not None: {refuse}()")
+            name = self.leaves.get(id(leaf)) or self._named("leaf", leaf)  # the kernel may not need its number
+            self.lines.append(f"if {name}._grad is not None: {self._named('refuse', refuse_gradient)}()")
         return given
 
     def _bound(self) -> Iterator[str]:
