@@ -694,6 +694,17 @@ def test_a_compiled_method_sees_the_attributes_of_its_object():
     assert scale(np.ones(2)).tolist() == [5.0, 5.0]
 
 
+@tg.compile
+def decorated(x):
+    return x * 2
+
+
+def test_a_function_that_a_module_decorates_can_be_pickled():
+    again = pickle.loads(pickle.dumps(decorated))
+    assert again is decorated
+    assert again(1.5) == 3.0
+
+
 @pytest.mark.parametrize("x", [1j, np.complex64(1), np.ones(2) * 1j, [1.0, 2j]])
 def test_complex_numbers_are_refused(x):
     with pytest.raises(DTypeError, match="complex numbers are not supported"):

@@ -22,6 +22,28 @@ def compile(
 ) -> Any:
     """Return ``f`` recorded once and replayed as straight NumPy, without nodes.
 
+    The first call of each kind records ``f``; later calls of the kind run the program that was made of it, and return
+    plain numbers and arrays. ``docs/compile.md`` says what a kind is, what is frozen, and what each error means. Of
+    what was recorded last, ``.source`` is the program as NumPy code that a person reads, ``.constants`` what this
+    takes by name beside what it reads live, ``.kernel`` the code that runs, and ``.plan`` what was done to get there.
+    Other attributes are those of ``f``.
+
+    >>> @tg.compile
+    ... def f(x, a):
+    ...     return tg.sum(tg.tanh(x) * a)
+    >>> f(np.zeros(3), 2.0)
+    array(0.)
+    >>> print(f.source)
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def f(x, a):
+        t = np.tanh(x)  # (3,) float64
+        t1 = t * a      # (3,) float64
+        t2 = t1.sum()   # () float64
+        return t2
+    <BLANKLINE>
+
     Args:
         f: A function of floats, arrays, tensors and nests of them.
         backend: "numpy", or "c" where the machine has a C compiler.
@@ -33,6 +55,14 @@ def compile(
         biases: Whether products of such batches add the biases too, and sum their gradients.
         blocks: Whether to run chains of elementwise operations on long arrays in blocks that stay in cache.
         twice: Whether to record a second time, and raise if that gives another program.
+
+    Raises:
+        UnsupportedError: ``f`` is no function, or a switch means nothing; in a call, ``donate`` names no argument with
+            an array, or a donated array cannot be overwritten.
+        TracingError: In a call, ``f`` needs a number while it is recorded, where only the graph is known; or it gives
+            what cannot be replayed.
+        DTypeError: In a call, an argument is complex, or of another library.
+        GradientError: In a call, an argument is a computed tensor through which a gradient would have to flow.
     """
     switches: dict[str, Any] = {"products": products, "layout": layout, "biases": biases}
     switches |= {"blocks": blocks, "twice": twice}

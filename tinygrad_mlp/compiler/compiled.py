@@ -1,6 +1,7 @@
 """What ``tg.compile`` returns: a function that is recorded once for each kind of call, and then replayed."""
 
 import gc
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -73,6 +74,9 @@ class Compiled:
         return getattr(self._f, name)
 
     def __reduce__(self) -> Any:
+        name = getattr(self._f, "__name__", "")
+        if getattr(sys.modules.get(getattr(self._f, "__module__", "")), name, None) is self:
+            return name  # it decorates a function of a module, where it is found again
         return Compiled, (self._f, self._backend, self._donate, self._switches)
 
     def _record(self, args: Any, kwargs: Any) -> Any:
