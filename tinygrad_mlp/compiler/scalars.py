@@ -59,18 +59,25 @@ def scalar_replay_of(capture: Capture, interpreter: str, title: str, rules: Any)
 
 def _written(capture: Capture, title: str, rules: Any) -> tuple[str, dict[str, Any]] | None:
     """Return the source of a graph, and what it takes by name; None if the graph is large, or has a row for none."""
-    expand(capture.roots())
-    seen: set[Any] = set()
-    stack = capture.roots()
-    while stack:
-        node = stack.pop()
-        if node not in seen and node.op is not None:
-            seen.add(node)
-            stack += [x for x in node.inputs if type(x) in NODES]
-        if len(seen) > ROWS:
-            return None
+    if _is_large(capture):
+        return None
+    expand(capture.roots())  # derivatives, which are one node each until then
+    if _is_large(capture):
+        return None
     try:
         made = Written(capture, title, rules, Plan())
     except TinygradError:
         return None
     return made.source, made.held
+
+
+def _is_large(capture: Capture) -> bool:
+    """Return whether a graph has more than ``ROWS`` operations."""
+    seen: set[Any] = set()
+    stack = capture.roots()
+    while stack and len(seen) <= ROWS:
+        node = stack.pop()
+        if node not in seen and node.op is not None:
+            seen.add(node)
+            stack += [x for x in node.inputs if type(x) in NODES]
+    return len(seen) > ROWS
