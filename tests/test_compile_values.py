@@ -190,6 +190,27 @@ def test_reductions_of_blocks_take_every_axis(switches, shape, dtype):
         patched.undo()
 
 
+@pytest.mark.parametrize("switches", [(), ("blocks",)], ids=["whole", "blocks"])
+@pytest.mark.parametrize("shape", [(2048, 2), (513, 8), (3, 512, 5), (4096, 1), (600, 9)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.float16], ids=lambda d: d.__name__)
+def test_reductions_of_many_short_rows(switches, shape, dtype):
+    x = (np.random.default_rng(0).normal(size=shape) * 9).astype(dtype)
+
+    def f(x):
+        y = x * x - x
+        return [r(y, axis=-1, keepdims=keep) for r in (tg.sum, tg.max, tg.min) for keep in (False, True)]
+
+    patched = small(switches)
+    try:
+        fast = tg.compile(f)
+        with_nan = np.where(x == x.flat[-1], np.nan, x) if dtype is np.float64 else x
+        for given in (x, x[::-1], np.asfortranarray(x), with_nan):
+            for ours, theirs in zip(fast(given), f(given), strict=True):
+                assert_same(ours, np.asarray(plain(theirs)), rtol=1e-9 if dtype is np.float64 else 2e-3)
+    finally:
+        patched.undo()
+
+
 class Operands(NamedTuple):
     x: Any
     row: Any
