@@ -4,13 +4,13 @@ The path is what a user writes: ``model(X)``, a loss of ``nn``, ``zero_grad()``,
 One BLAS thread.
 """
 
-from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
 
 import tinygrad_mlp as tg
 from benchmarks.handwritten import relu_step, sigmoid_step
+from benchmarks.peers import has_torch, torch_step
 from benchmarks.timing import interleaved
 
 
@@ -41,31 +41,6 @@ def ours(X, target, weights, biases, activation, reduction, lr):
     return step
 
 
-def torch_step(X, target, weights, biases, activation, reduction, lr):
-    """Return the same step in PyTorch."""
-    import torch
-
-    torch.set_num_threads(1)
-    layers = []
-    for W, b in zip(weights, biases, strict=True):
-        linear = torch.nn.Linear(*W.shape).to(torch.from_numpy(W).dtype)
-        linear.weight.data = torch.from_numpy(W.T.copy())
-        linear.bias.data = torch.from_numpy(b.copy())
-        layers += [linear, torch.nn.Sigmoid() if activation == "sigmoid" else torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    X, target = torch.from_numpy(X), torch.from_numpy(target)
-
-    def step():
-        loss = torch.nn.functional.cross_entropy(model(X), target, reduction=reduction)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
-
-
 def _alternate(weights, biases):
     return [array for pair in zip(weights, biases, strict=True) for array in pair]
 
@@ -81,8 +56,9 @@ def compare(title, n, sizes, dtype, *, activation, reduction, lr, repeats):
         else (lambda: relu_step(X, labels, own, own_biases, lr)),
         "tinygrad_mlp": ours(X, T if sigmoid else labels, weights, biases, activation, reduction, lr),
     }
-    if find_spec("torch"):
-        steps["PyTorch"] = torch_step(X, T if sigmoid else labels, weights, biases, activation, reduction, lr)
+    if has_torch():
+        start = _alternate(weights, biases)
+        steps["PyTorch"] = torch_step(X, T if sigmoid else labels, start, activation, reduction, lr, "SGD").step
     for _ in range(3):
         losses = {name: step() for name, step in steps.items()}
         for name, loss in losses.items():
