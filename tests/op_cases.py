@@ -305,12 +305,9 @@ def symmetric(x: Any) -> Any:
     return (x + x.swapaxes(-1, -2)) / 2
 
 
-SYMMETRIC = ("cholesky", "eigenvectors", "eigvalsh")
-
-
 def direction(op: Op, v: Any) -> Any:
     """The part of ``v`` along which ``op`` has the derivative of its rule: that of symmetric matrices is symmetric."""
-    return symmetric(v) if op.name in SYMMETRIC else v
+    return symmetric(v) if op.symmetric else v
 
 
 def picked(draw: DrawFn, op: Op) -> Call:

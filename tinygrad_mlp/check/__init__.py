@@ -1,9 +1,21 @@
-"""Checks of gradients against numbers: ``gradcheck`` compares what the engine derives with central differences.
+"""Checks of gradients: against numbers, operation by operation, and against formulas derived by hand.
 
-Read ``report`` (what comes back), then ``gradients``.
+Read ``reporting`` and ``report`` (what comes back), ``differences`` (numbers with error bounds), ``subject`` (what is
+checked), ``compare``, ``recording``, ``operand`` and ``rules`` (each operation on its own), ``blame``, ``settling``,
+then ``gradients``.
 """
 
-from .gradients import gradcheck
-from .report import Element, GradcheckReport
+from .gradients import assert_gradients, gradcheck, gradgradcheck
+from .report import Culprit, Element, GradcheckReport, InputSummary
+from .reporting import Report
 
-__all__ = ["Element", "GradcheckReport", "gradcheck"]
+__all__ = [
+    "Culprit",
+    "Element",
+    "GradcheckReport",
+    "InputSummary",
+    "Report",
+    "assert_gradients",
+    "gradcheck",
+    "gradgradcheck",
+]

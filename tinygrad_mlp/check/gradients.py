@@ -1,314 +1,363 @@
-"""``gradcheck``: the derivatives that the engine gives against central differences, element by element."""
+"""``gradcheck`` and ``gradgradcheck``: what the engine derives against numbers, each element at its own scale."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from inspect import Parameter, Signature
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygrad_mlp.arrays import is_floating
 from tinygrad_mlp.backward import cotangents
-from tinygrad_mlp.errors import DTypeError, GradcheckError, GradientError
-from tinygrad_mlp.graph import GRADIENTS, NODES, NOTHING, recording
+from tinygrad_mlp.errors import GradcheckError, TinygradError, UnsupportedError
+from tinygrad_mlp.graph import GRADIENTS, NODES, recording
+from tinygrad_mlp.graph import mode as recording_mode
 from tinygrad_mlp.nest import Nest, flatten
-from tinygrad_mlp.tensors import Tensor, Value
 
-from .report import Element, GradcheckReport, Verdict
+from . import blame as blaming
+from .compare import (
+    COARSE_RTOL,
+    KINK,
+    OUTSIDE,
+    RIGHT,
+    RTOL,
+    UNDECIDED,
+    WRONG,
+    Comparison,
+    Found,
+    Tally,
+    compare,
+    look_closer,
+)
+from .derived import jacobians, projected, pushed
+from .differences import FIRST, RATIO, Floats, along, extrapolated
+from .operand import signed
+from .recording import Recording
+from .report import Element, GradcheckReport, InputSummary
+from .reporting import Verdict, count
+from .rules import check_rules
+from .settling import Settler
+from .subject import Subject, called, parameter_names
 
-Floats = NDArray[np.float64]
+WORK = 5 * 10**9  # elements to compute, up to which every derivative is measured on the function: some seconds
+OVERHEAD = 2000  # what an operation costs beside its elements, in elements
+CELLS = 3 * 10**7  # of the Jacobian, up to which it is held in memory
+NAMED = 50  # kinks that are looked for in the graph
+WORDS: dict[int, Verdict] = {RIGHT: "right", KINK: "right", WRONG: "wrong", OUTSIDE: "wrong", UNDECIDED: "undecided"}
+MODES, METHODS = ("reverse", "forward", "both"), ("auto", "function", "graph")
 
-EPS = float(np.finfo(np.float64).eps)
-STEP = EPS ** (1 / 3)  # where the errors of truncation, h² f‴/6, and of rounding, ε f/h, are about equal
-STEPS = (STEP, STEP / 10, STEP / 100, 10 * STEP)  # shorter ones beside a kink, a longer one for a noisy function
-NOISE = 32 * EPS  # the relative error of a computed value: a few dozen roundings
-
-
-class Leaf(NamedTuple):
-    """An input that is varied: its name, the node, and its values, which are restored at the end."""
-
-    name: str
-    node: Any
-    values: Floats
-
-
-class Difference(NamedTuple):
-    """What changing one element of an input by ±h does to all elements of the output, shape (m,) each."""
-
-    h: float
-    central: Floats
-    right: Floats
-    left: Floats
-    noise: Floats
+Mode = Literal["reverse", "forward", "both"]
+Method = Literal["auto", "function", "graph"]
 
 
 def gradcheck(
     f: Callable[..., Any],
     *inputs: Any,
-    raise_exception: bool = True,
-    rtol: float = 1e-6,
+    mode: Mode = "reverse",
+    method: Method = "auto",
+    rtol: float | None = None,
     sample: int | None = None,
+    blame: bool = False,
     rng: int | np.random.Generator = 0,
+    raise_exception: bool = True,
 ) -> GradcheckReport:
-    """Return a report that compares every derivative of ``f`` with a central difference.
+    """Return a report on every derivative of ``f``: right, wrong or undecided, and which operation is to blame.
 
-    A derivative agrees if it is within ``rtol`` of the larger of both numbers, plus the errors that the difference
-    quotient itself has: rounding, 32 ε max|f| / h, and truncation, estimated from two step lengths. Where the slopes
-    from the left and from the right differ however short the step, there is no derivative; such a kink is reported, and
-    is no failure if the engine's number lies between the slopes.
+    There is no tolerance to guess: a derivative is measured by central differences at several steps, extrapolated,
+    which gives it an error bound; where these leave it open, by a complex step if every operation allows one, and by
+    checking every operation on its own. The engine's number is right if it lies within the bound, and the bound is
+    small beside the derivative itself, however small or large that is. At a kink, where the slopes on both sides
+    differ, every number between them is right. float32 inputs are measured in float64.
 
     Args:
         f: Takes the inputs, or nothing if it reads them itself, as in ``gradcheck(lambda: model.loss(X, y), model)``;
             returns a node of any shape, or a nest of nodes.
-        inputs: Numbers, float64 arrays, leaves, modules, and nests of them. ``f`` gets floats and arrays of floats as
-            new leaves, and the rest as it is. Leaves and parameters are varied in place and restored. Everything else,
+        inputs: Numbers, arrays, leaves, modules, and nests of them. ``f`` gets floats and arrays of floats as new
+            leaves, and the rest as it is. Leaves and parameters are varied in place and restored. Everything else,
             such as integer arrays and nodes that require no gradient, is passed on.
-        raise_exception: Raise if a derivative differs, instead of only reporting it.
-        rtol: The relative difference that is allowed.
+        mode: What is checked: ``reverse`` mode, ``forward`` mode, or both.
+        method: ``function`` measures every derivative on ``f`` itself; ``graph`` checks the rule of every recorded
+            operation, and ``f`` along random directions; ``auto`` takes the second where the first would take more
+            than a few seconds.
+        rtol: The relative difference that is allowed, beyond the bound; by default 1e-7, with float32 1e-3.
         sample: How many elements of each input to check, drawn without repetition; None checks all.
-        rng: The seed or generator for ``sample``.
+        blame: Check the rule of every operation too, though nothing is wrong.
+        rng: The seed or generator for ``sample`` and the random directions.
+        raise_exception: Raise if a derivative is wrong, instead of only reporting it.
 
     Raises:
-        GradcheckError: A derivative differs; the message names the elements.
-        GradientError: No input requires a gradient, an input is computed, or ``f`` gives different values for the same
-            input.
-        DTypeError: An input or output of float32: its difference quotients have two or three right digits.
+        GradcheckError: A derivative is wrong; the message is the report.
+        GradientError: No input requires a gradient, an input is computed or changed by ``f``, or ``f`` gives different
+            values for the same input.
+        DTypeError: An input or output is neither float64 nor float32.
+        UnsupportedError: An unknown mode or method.
 
     >>> report = gradcheck(lambda x: x * x, 3.0)
-    >>> report.passed, report.elements[0].analytic
-    (True, 6.0)
+    >>> report.verdict, report.elements[0].analytic
+    ('right', 6.0)
     """
-    arguments, leaves = _leaves(f, inputs)
-    before = [(leaf.node._payload, leaf.node.tick) for leaf in leaves]
-    call = _without_arguments(f, arguments) or (lambda: f(*arguments))
+    subject = Subject("gradcheck", f, inputs)
+    return _run(subject, raise_exception, mode, method, rtol, sample, blame, np.random.default_rng(rng))
+
+
+def gradgradcheck(
+    f: Callable[..., Any],
+    *inputs: Any,
+    mode: Mode = "reverse",
+    method: Method = "auto",
+    rtol: float | None = None,
+    sample: int | None = None,
+    blame: bool = False,
+    rng: int | np.random.Generator = 0,
+    raise_exception: bool = True,
+) -> GradcheckReport:
+    """Return a report on the second derivatives of ``f``: the check of its gradient, recorded as a graph.
+
+    The gradient is that of ``Σ seed · f(inputs)`` with a random seed of the outputs' shape, which is an input too. All
+    arguments and errors are those of ``gradcheck``.
+
+    >>> gradgradcheck(lambda x: x**3, 2.0).verdict
+    'right'
+    """
     generator = np.random.default_rng(rng)
-    try:
-        outputs, derivatives = _analytic(call, leaves)
-        base = _values(call)
-        if not np.array_equal(base, _values(call), equal_nan=True):
-            raise GradientError(
-                "gradcheck: f gives different values for the same input: switch dropout off with model.eval(), or draw "
-                "random numbers outside of f"
-            )
-        elements: list[Element] = []
-        for leaf, jacobian in zip(leaves, derivatives, strict=True):
-            size = leaf.values.size
-            every = sample is None or sample >= size
-            for i in range(size) if every else np.sort(generator.choice(size, sample, replace=False)):
-                elements += _compare(call, leaf, int(i), base, outputs, jacobian[:, int(i)], rtol)
-    finally:
-        for leaf, (data, tick) in zip(leaves, before, strict=True):
-            leaf.node._payload, leaf.node.tick = data, tick  # what was recorded before is as fresh as it was
-    name = getattr(f, "__name__", type(f).__name__)
-    report = GradcheckReport(name, tuple((x.name, x.values.shape) for x in leaves), tuple(elements))
-    if raise_exception and not report.passed:
+    shapes = Subject("gradgradcheck", f, inputs)
+    g = _gradient_of(f, inputs, shapes)
+    seeds = [
+        float(u) if is_float else u.astype(dtype)
+        for u, (is_float, dtype) in zip((signed(generator, s) for s in shapes.shapes), shapes.kinds, strict=True)
+    ]
+    subject = Subject("gradgradcheck", g, (*inputs, *seeds))
+    return _run(subject, raise_exception, mode, method, rtol, sample, blame, generator)
+
+
+def assert_gradients(f: Callable[..., Any], *inputs: Any, **options: Any) -> None:
+    """Return nothing, or raise if a derivative of ``f`` is wrong or undecided: one line for a test.
+
+    Raises:
+        GradcheckError: The report of ``gradcheck`` is not ``right``.
+
+    >>> assert_gradients(lambda x: x * x, 3.0)
+    """
+    report = gradcheck(f, *inputs, **{**options, "raise_exception": False})
+    if not report:
+        raise GradcheckError(str(report))
+
+
+def _gradient_of(f: Callable[..., Any], inputs: Sequence[Any], subject: Subject) -> Callable[..., Any]:
+    """Return the function of the inputs, and a seed for each output, that gives the gradients of ``Σ seed · f``."""
+    n = len(inputs)
+
+    def gradient(*arguments: Any) -> list[Any]:
+        given, seeds = arguments[:n], arguments[n:]
+        with recording(recording_mode() | GRADIENTS):
+            outputs, _ = flatten(called(f, given)())
+            leaves = dict.fromkeys(x for x in Nest(list(given)).leaves if type(x) in NODES and x.requires_grad)
+            totals: dict[Any, Any] = {}
+            for y, seed in zip(outputs, seeds, strict=True):
+                if type(y) in NODES and y.requires_grad:
+                    for x, g in cotangents(y, seed, to=leaves, create_graph=True).items():
+                        totals[x] = totals[x] + g if x in totals else g
+        return [totals.get(x, np.zeros(x.shape, x.dtype)) for x in leaves]
+
+    gradient.__name__ = f"the gradient of {subject.name}"
+    names = list(dict.fromkeys([*parameter_names(f, n), *(f"seed{i or ''}" for i in range(len(subject.shapes)))]))
+    if len(names) == n + len(subject.shapes) and all(name.isidentifier() for name in names):
+        gradient.__signature__ = Signature([Parameter(x, Parameter.POSITIONAL_OR_KEYWORD) for x in names])  # type: ignore[attr-defined]
+    return gradient
+
+
+def _run(
+    subject: Subject,
+    raise_exception: bool,
+    mode: Mode,
+    method: Method,
+    rtol: float | None,
+    sample: int | None,
+    blame: bool,
+    rng: np.random.Generator,
+) -> GradcheckReport:
+    for given, name, known in ((mode, "mode", MODES), (method, "method", METHODS)):
+        if given not in known:
+            raise UnsupportedError(f"{subject.check}: no {name} {given!r}; choose {', '.join(map(repr, known))}")
+    report = _Check(subject, mode, method, rtol, sample, blame, rng).report()
+    if raise_exception and report.verdict == "wrong":
         raise GradcheckError(str(report))
     return report
 
 
-# --------------------------------------------------------------------------------------------------------------- inputs
+class _Check:
+    """One run of the check: what was derived, measured, and settled."""
 
+    def __init__(
+        self,
+        subject: Subject,
+        mode: Mode,
+        method: Method,
+        rtol: float | None,
+        sample: int | None,
+        blame: bool,
+        rng: np.random.Generator,
+    ) -> None:
+        self.subject, self.mode, self.rng = subject, mode, rng
+        self.rtol = (COARSE_RTOL if subject.coarse else RTOL) if rtol is None else rtol
+        self.recording = Recording(subject.record())
+        self.settler = Settler(subject, self.recording, rng, rtol, mode != "forward")
+        self.notes: list[str] = []
+        self.columns = [self._columns(leaf.size, sample) for leaf in subject.leaves]
+        m, n = len(subject.base), sum(map(len, self.columns))
+        work = (4 * n + m) * sum(node.size + OVERHEAD for node in self.recording.order)
+        large = work > WORK or m * sum(leaf.size for leaf in subject.leaves) > CELLS
+        self.by_graph = method == "graph" or (method == "auto" and large and bool(self.recording.order))
+        self.blame = blame or self.by_graph
+        self.coverage = ""
 
-def _leaves(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[list[Any], list[Leaf]]:
-    """Return the arguments for ``f``, numbers and arrays in them made leaves, and the leaves to be varied."""
-    arguments: list[Any] = []
-    found: list[Leaf] = []
-    for argument, name in zip(inputs, _names(f, len(inputs)), strict=True):
-        nest = Nest(argument)
-        paths = [name + path for path in nest.paths]
-        made = [_as_leaf(value, path) for value, path in zip(nest.leaves, paths, strict=True)]
-        arguments.append(nest.refill(made))
-        for node, path in zip(made, paths, strict=True):
-            if type(node) in NODES and node.requires_grad:
-                _check_leaf(node, path)
-                if not any(node is leaf.node for leaf in found):
-                    found.append(Leaf(node.name or path, node, np.array(node.data, dtype=np.float64)))
-    if not found:
-        raise GradientError("gradcheck: no input requires a gradient: pass floats, float64 arrays, leaves or a module")
-    names = [leaf.name for leaf in found]
-    unique = [x if names.count(x.name) == 1 else x._replace(name=f"{x.name} #{i}") for i, x in enumerate(found)]
-    return arguments, unique
+    def _columns(self, size: int, sample: int | None) -> Any:
+        if sample is None or sample >= size:
+            return np.arange(size)
+        return np.sort(self.rng.choice(size, sample, replace=False))
 
-
-def _names(f: Callable[..., Any], count: int) -> list[str]:
-    """Return what to call the inputs: the names of ``f``'s parameters where it has them."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        parameters = {}.values()
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
-    return names + [f"input {i}" for i in range(len(names), count)]
-
-
-def _without_arguments(f: Callable[..., Any], arguments: Sequence[Any]) -> Callable[[], Any] | None:
-    """Return ``f`` if it takes no arguments and all inputs are objects that it can hold itself, otherwise None."""
-    try:
-        inspect.signature(f).bind(*arguments)
-    except TypeError:
+    def report(self) -> GradcheckReport:
+        """Return what came out."""
+        settler = self.settler
         try:
-            inspect.signature(f).bind()
-        except TypeError:
-            return None  # calling it raises the error that says which argument is wrong
-        return f
-    except ValueError:
-        return None
-    return None
+            comparison = self._along_directions() if self.by_graph else self._every_element()
+        except TinygradError as error:
+            if not settler.rules.faults:
+                raise
+            self.notes.append(f"the gradient raised: {error}")
+            comparison = Comparison([])
+        elements = self._elements(comparison)
+        wrong = any(e.verdict == "wrong" for e in elements)
+        faults = settler.rules.faults if wrong or self.blame or self.notes else []
+        if wrong and not faults:
+            faults = check_rules(self.recording.order, self.rng, thorough=True).faults
+        if wrong and not faults:
+            self.notes += settler.lost
+            if any(e.verdict == "wrong" and not np.isfinite(e.analytic) for e in elements):
+                self.notes.append("a gradient is not finite though the slope is: check.where_nan says which operation")
+        if comparison.pending:
+            self.notes.append("so many derivatives are wrong that the rest was not looked at closely")
+        verdict: Verdict = "wrong" if wrong or faults else "right"
+        if verdict == "right" and any(e.verdict == "undecided" for e in elements):
+            verdict = "undecided"
+        return GradcheckReport(
+            self.subject.check, self.subject.name, verdict, comparison.total, tuple(elements),
+            tuple(self._summary(k, comparison, elements) for k in range(len(comparison.tallies))),
+            blaming.named(faults), self.coverage, tuple(self.notes),
+        )  # fmt: skip
 
+    # -------------------------------------------------------------------------------------------------- every element
 
-def _as_leaf(value: Any, path: str) -> Any:
-    """Return a new leaf for a float or an array of floats, anything else as it is."""
-    if type(value) is float:
-        return Value(value)
-    if isinstance(value, np.ndarray | np.floating) and is_floating(value):
-        leaf = Tensor(value)
-        _check_leaf(leaf, path)
-        return leaf
-    return value
+    def _every_element(self) -> Comparison:
+        """Compare every element with differences of the function itself, and settle what these leave open."""
+        subject, settler = self.subject, self.settler
+        with np.errstate(all="ignore"):
+            claims = pushed(subject) if self.mode == "forward" else jacobians(subject, self.recording.all)
+        with subject.varying():
+            result = compare(subject, claims, self.columns, self.rtol)
+        result.found = settler.settle(result.found)
+        while result.pending and not any(x.state in (WRONG, OUTSIDE) for x in result.found):
+            if settler.is_confirmed:
+                result.found += settler.unseen(claims, result.pending)
+                result.pending = []
+            else:
+                seen, result.found = result.found, []
+                with subject.varying():
+                    look_closer(subject, claims, result, self.rtol)
+                result.found = seen + settler.settle(result.found)
+        result.found.sort(key=lambda x: (x.k, x.i, x.j))
+        if self.mode == "both":
+            self._compare_modes(claims)
+        whole = sum(t.checked for t in result.tallies) == sum(leaf.size for leaf in subject.leaves)
+        which = "every derivative" if whole else "the derivatives in a sample of the elements"
+        self.coverage = f"measured: {which}, by {count(result.evaluations, 'evaluation')} of f"
+        return result
 
+    def _compare_modes(self, claims: Sequence[Floats]) -> None:
+        """Note where forward mode does not give what reverse mode does."""
+        for leaf, a, b in zip(self.subject.leaves, claims, pushed(self.subject), strict=True):
+            scale = np.fmax(np.abs(a), np.abs(b))
+            room = self.rtol * scale + 1e-12 * np.max(scale, initial=0.0, where=np.isfinite(scale))
+            if np.any((np.abs(a - b) > room) & np.isfinite(scale)):
+                self.notes.append(f"forward mode gives other derivatives in {leaf.name} than reverse mode")
+                self.settler.claims_move = False
+                self.blame = True
 
-def _check_leaf(node: Any, path: str) -> None:
-    if node.op is not None:
-        raise GradientError(f"gradcheck: {path} is computed ({node.op.name}), so it cannot be varied: pass a leaf")
-    if node.dtype != np.float64:
-        raise DTypeError(f"gradcheck: {path} is {node.dtype}, too coarse for differences: pass float64")
+    # ------------------------------------------------------------------------------------------------ by the operations
 
+    def _along_directions(self) -> Comparison:
+        """Compare the function with its gradient along random directions; the rules are checked one by one."""
+        subject = self.subject
+        u = [signed(self.rng, shape) for shape in subject.shapes]
+        flat = np.concatenate([part.reshape(-1) for part in u])
+        result = Comparison([])
+        for k, g in enumerate(projected(self.recording.all, u, subject)):
+            found = [self._direction(k, g, flat) for _ in range(2)]
+            result.found += [x for x in found if x is not None]
+            result.tallies.append(Tally(g.size, g.size * len(flat)))
+        rules = self.settler.rules
+        shown = f"an error of 0.1 % in any of {count(rules.elements, 'element')} of their gradients would have shown"
+        if rules.unresolved:
+            shown += f", but for {rules.unresolved:,} too small beside the others"
+        self.coverage = (
+            f"checked: the rules of {count(rules.operations, 'operation')}: {shown}; "
+            f"f itself along {count(2 * len(subject.leaves), 'random direction')}"
+        )
+        return result
 
-def _whole(values: Floats) -> Any:
-    return values if values.ndim else values[()]
+    def _direction(self, k: int, g: Floats, u: Floats) -> Found | None:
+        """Return how the gradient of ``Σ u f`` in one leaf fares along a random direction; None if it agrees."""
+        subject, x = self.subject, self.subject.leaves[k].values
+        size = np.maximum(np.abs(x), 0.01 * np.max(np.abs(x), initial=0.0) or 1.0)
+        d = size * signed(self.rng, x.shape)
+        with subject.varying():
+            values = [leaf.values for leaf in subject.leaves]
 
+            def line(t: float) -> Floats:
+                return np.asarray(np.sum(u * subject.at([*values[:k], x + t * d, *values[k + 1 :]])))
 
-# -------------------------------------------------------------------------------------------------------------- outputs
+            value, bound = extrapolated(along(line, FIRST), along(line, FIRST / RATIO), line(0.0), subject.eps)
+        claimed, weight = float(np.sum(g * d)), float(np.sum(np.abs(g * d)))
+        apart = abs(claimed - float(value))
+        if apart <= float(bound) + self.rtol * weight:
+            return None
+        state = WRONG if apart > 3 * float(bound) else UNDECIDED
+        if self.settler.is_confirmed:
+            return None  # a kink on the way: every rule is right, and nothing is lost between them
+        return Found(k, -1, -1, claimed, float(value), float(bound), 0.0, 0.0, state, "direction")
 
+    # ----------------------------------------------------------------------------------------------------- the report
 
-def _nodes(result: Any) -> list[Any]:
-    """Return the outputs of ``f``, checked; a raw number or array has no graph and hence derivatives of 0."""
-    outputs, _ = flatten(result)
-    for output in outputs:
-        dtype = getattr(output, "dtype", np.dtype(type(output)))
-        if dtype != np.float64:
-            raise DTypeError(f"gradcheck: f returned {dtype}, but differences need float64")
-    if not outputs:
-        raise GradientError("gradcheck: f returned nothing")
-    return outputs
+    def _elements(self, comparison: Comparison) -> list[Element]:
+        places = self.subject.places() if any(x.i >= 0 for x in comparison.found) else []
+        named = [0]
+        return [self._element(x, places, named) for x in comparison.found]
 
+    def _element(self, x: Found, places: Sequence[str], named: list[int]) -> Element:
+        leaf, verdict = self.subject.leaves[x.k], WORDS[x.state]
+        numbers = x.claimed, x.measured, x.bound
+        if x.i < 0:
+            reason = "" if verdict == "wrong" else "cancellation: f is too noisy along this direction"
+            return Element(leaf.name, (), " along a random direction", *numbers, verdict, reason)
+        index = tuple(int(n) for n in np.unravel_index(x.i, leaf.values.shape))
+        kink = x.state in (KINK, OUTSIDE)
+        reason = "" if x.how == "differences" else x.how
+        if kink:
+            named[0] += 1
+            where = (self.settler.kink(x.k, x.i) if named[0] <= NAMED else "") or "kink"
+            low, high = sorted((x.left, x.right))
+            outside = "outside of" if x.state == OUTSIDE else "beside" if not low <= x.claimed <= high else "between"
+            reason = f"{where}: {x.claimed:.6g} is {outside} the slopes {low:.6g} and {high:.6g}"
+        elif x.state == UNDECIDED:
+            reason = self.settler.why(x)
+        return Element(leaf.name, index, places[x.j], *numbers, verdict, reason, kink)
 
-def _raw(output: Any) -> Floats:
-    return np.asarray(output.numpy() if type(output) in NODES else output, dtype=np.float64)
-
-
-def _values(call: Callable[[], Any]) -> Floats:
-    """Return all elements of the output, shape (m,), computed without recording."""
-    with recording(NOTHING), np.errstate(all="ignore"):
-        return np.concatenate([_raw(output).reshape(-1) for output in _nodes(call())])
-
-
-def _analytic(call: Callable[[], Any], leaves: Sequence[Leaf]) -> tuple[list[str], list[Floats]]:
-    """Return the names of the m elements of the output, and for each leaf of n elements its Jacobian (m, n)."""
-    with recording(GRADIENTS):
-        outputs = _nodes(call())
-        names: list[str] = []
-        rows: list[list[Floats]] = [[] for _ in leaves]
-        for k, output in enumerate(outputs):
-            shape = np.shape(_raw(output))
-            for index in np.ndindex(*shape):
-                place = (k, *index) if len(outputs) > 1 else index
-                names.append(f"[{', '.join(map(str, place))}]" if place else "")
-                gradients = _gradients(output, shape, index, leaves)
-                for row, leaf in zip(rows, leaves, strict=True):
-                    row.append(_raw(gradients.get(leaf.node, np.zeros(leaf.values.shape))).reshape(-1))
-    return names, [np.array(row).reshape(len(names), leaf.values.size) for row, leaf in zip(rows, leaves, strict=True)]
-
-
-def _gradients(output: Any, shape: tuple[int, ...], index: tuple[int, ...], leaves: Sequence[Leaf]) -> dict[Any, Any]:
-    if type(output) not in NODES or not output.requires_grad:
-        return {}
-    seed = np.zeros(shape)
-    seed[index] = 1.0
-    return cotangents(output, seed if shape else 1.0, to=[leaf.node for leaf in leaves])
-
-
-# ----------------------------------------------------------------------------------------------------------- comparison
-
-
-def _compare(
-    call: Callable[[], Any], leaf: Leaf, i: int, base: Floats, outputs: list[str], analytic: Floats, rtol: float
-) -> list[Element]:
-    """Return the derivatives of all m outputs in element ``i`` of a leaf, compared with differences."""
-    x = float(leaf.values.reshape(-1)[i])
-    tried: list[Difference] = []
-    allowed: list[Floats] = []
-    for h in [step * max(1.0, abs(x)) for step in STEPS] + [STEP * abs(x)] * (0 < abs(x) < 1):
-        tried.append(_difference(call, leaf, i, base, h))
-        allowed.append(_allowance(tried, analytic, rtol))
-        if (_near(tried[-1], analytic, allowed[-1]) & ~_bends(tried[-1])).all():
-            break
-    index = tuple(int(k) for k in np.unravel_index(i, leaf.values.shape))
-    elements = []
-    for j, output in enumerate(outputs):
-        close = [k for k, d in enumerate(tried) if _near(d, analytic, allowed[k])[j]]
-        smooth = [k for k in close if not _bends(tried[k])[j]]
-        kink = not smooth and len(tried) > 2 and _at_kink(tried[0], tried[2], j, float(analytic[j]), rtol)
-        verdict: Verdict = "kink" if kink else "agrees" if close else "differs"
-        k = (smooth or close or [0])[0]
-        numbers = float(analytic[j]), float(tried[k].central[j]), float(allowed[k][j])
-        elements.append(Element(leaf.name, index, output, *numbers, verdict))
-    return elements
-
-
-def _near(difference: Difference, analytic: Floats, allowed: Floats) -> NDArray[np.bool_]:
-    with np.errstate(invalid="ignore"):
-        return np.abs(analytic - difference.central) <= allowed
-
-
-def _allowance(tried: Sequence[Difference], analytic: Floats, rtol: float) -> Floats:
-    """Return how far the last difference may lie from the analytic derivative: ``rtol``, rounding and truncation.
-
-    Truncation shrinks with the square of the step, so a ten times longer step shows it a hundred times enlarged.
-    """
-    last = tried[-1]
-    allowed = rtol * np.fmax(np.abs(analytic), np.abs(last.central)) + last.noise
-    if len(tried) > 1 and tried[-2].h > last.h:
-        with np.errstate(invalid="ignore"):
-            truncation = np.abs(tried[-2].central - last.central) / 50
-        allowed = allowed + np.where(np.isfinite(truncation), truncation, 0.0)
-    return np.asarray(allowed)
-
-
-def _difference(call: Callable[[], Any], leaf: Leaf, i: int, base: Floats, h: float) -> Difference:
-    """Return the difference quotients for one step length; the leaf's values are left changed."""
-    x = float(leaf.values.reshape(-1)[i])
-    above, below = x + h, x - h
-    up, down = (_moved(call, leaf, i, value) for value in (above, below))
-    with np.errstate(all="ignore"):
-        noise = NOISE * np.fmax(np.abs(up), np.abs(down)) / h
-        central = (up - down) / (above - below)  # the steps as they were taken, after rounding
-        return Difference(h, central, (up - base) / (above - x), (base - down) / (x - below), noise)
-
-
-def _moved(call: Callable[[], Any], leaf: Leaf, i: int, value: float) -> Floats:
-    """Return the output with element ``i`` of a leaf replaced."""
-    changed = leaf.values.copy()
-    changed.reshape(-1)[i] = value
-    leaf.node.assign(_whole(changed))
-    try:
-        return _values(call)
-    finally:
-        leaf.node.assign(_whole(leaf.values))
-
-
-def _bends(difference: Difference) -> NDArray[np.bool_]:
-    """Say for which outputs the slopes from both sides are so different that a kink is possible."""
-    with np.errstate(invalid="ignore"):
-        slope = np.maximum(np.abs(difference.left), np.abs(difference.right))
-        return np.abs(difference.right - difference.left) > 0.01 * slope + 20 * difference.noise
-
-
-def _at_kink(wide: Difference, narrow: Difference, j: int, analytic: float, rtol: float) -> bool:
-    """Say whether the slopes on both sides differ however short the step, with ``analytic`` between them.
-
-    At a smooth point their distance is proportional to the step, at a kink it stays; ``narrow`` is 100 times shorter.
-    """
-    slopes = sorted((float(narrow.left[j]), float(narrow.right[j])))
-    jump, before = slopes[1] - slopes[0], abs(float(wide.right[j] - wide.left[j]))
-    slack = rtol * max(map(abs, slopes)) + 2 * float(narrow.noise[j])
-    return jump > 10 * slack and jump > before / 10 and slopes[0] - slack <= analytic <= slopes[1] + slack
+    def _summary(self, k: int, comparison: Comparison, elements: Sequence[Element]) -> InputSummary:
+        leaf, tally = self.subject.leaves[k], comparison.tallies[k]
+        mine = [e for e in elements if e.input == leaf.name]
+        loose = [e for e in mine if e.verdict == "wrong"]
+        error = np.sqrt(tally.error + sum(e.error**2 for e in loose))
+        norm = np.sqrt(tally.norm + sum(max(abs(e.analytic), abs(e.numeric)) ** 2 for e in loose))
+        return InputSummary(
+            leaf.name, leaf.values.shape, tally.checked,
+            sum(e.verdict == "wrong" for e in mine), sum(e.verdict == "undecided" for e in mine),
+            sum(e.kink for e in mine), float(error / norm) if norm and np.isfinite(error) else float(error),
+        )  # fmt: skip

@@ -311,6 +311,7 @@ defvjp(pinv, _pinv_vjp)
     symbol="cholesky",
     latex=r"\operatorname{{chol}} {0}",
     defined=r"x = x^{\top} \text{ with positive eigenvalues}",
+    symmetric=True,
 )
 def cholesky(xp: Any, x: Any, /, *, upper: bool = False) -> Any:
     """Return the triangular factor L of symmetric positive definite matrices L Lᵀ, or its transpose if ``upper``.
@@ -355,7 +356,7 @@ def _symmetric_part_read(xp: Any, x: Any, uplo: str) -> Any:
     return xp.where(xp.asarray(i >= j if uplo in "Ll" else i <= j), x, xp.matrix_transpose(x))
 
 
-@primitive(symbol="eigvecs", latex=r"\operatorname{{eigvecs}} {0}")
+@primitive(symbol="eigvecs", latex=r"\operatorname{{eigvecs}} {0}", symmetric=True)
 def eigenvectors(xp: Any, x: Any, /, UPLO: str = "L") -> Any:
     """Return the eigenvectors of symmetric matrices as columns, signed so that the largest element is positive."""
     v = xp.linalg.eigh(_symmetric_part_read(xp, x, UPLO))[1]
@@ -385,7 +386,7 @@ def _eigenvectors_vjp(g: Any, y: Any, x: Any, UPLO: str = "L") -> Any:
 defvjp(eigenvectors, _eigenvectors_vjp)
 
 
-@primitive(symbol="eigvals", latex=r"\operatorname{{eigvals}} {0}", saves=True)
+@primitive(symbol="eigvals", latex=r"\operatorname{{eigvals}} {0}", saves=True, symmetric=True)
 def eigvalsh(xp: Any, x: Any, /, UPLO: str = "L") -> Any:
     """Return the eigenvalues of symmetric matrices in ascending order.
 

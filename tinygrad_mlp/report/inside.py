@@ -74,22 +74,16 @@ def gradient_section(run: TrainingRun) -> Html:
     total = sum(p.size for p in run.model.parameters())
     checked = sum(x.checked for x in report.inputs)
     which = "each of the" if checked == total else f"{checked:,} of the"
-    verdict = (
-        "All agree"
-        if report.passed and not report.kinks
-        else "All that exist agree"
-        if report.passed
-        else "Some do not agree"
-    )
+    verdict = {"wrong": "Some are wrong", "undecided": "Some could not be decided"}.get(report.verdict, "All agree")
     said = (
         f"The derivative of the loss of {n} training rows in {which} {total:,} parameters, as back-propagation gives "
-        f"it, against central differences of the loss. {verdict}."
+        f"it, against numbers: differences of the loss at several steps, each with its error bound. {verdict}."
     )
     rows = [
-        (x.name, "×".join(map(str, x.shape)), x.checked, x.differing, x.kinks, f"{x.relative_error:.1e}")
+        (x.name, "×".join(map(str, x.shape)), x.checked, x.wrong, x.kinks, f"{x.relative_error:.1e}")
         for x in report.inputs
     ]
-    head = ("parameter", "shape", "checked", "disagree", "at a kink", "relative error")
+    head = ("parameter", "shape", "checked", "wrong", "at a kink", "relative error")
     parts = [paragraph(said), table(head, rows, "Gradient check of the trained network", numbers=range(2, 6))]
     if report.kinks:
         parts.append(
@@ -98,7 +92,7 @@ def gradient_section(run: TrainingRun) -> Html:
                 "the engine's number lies between them."
             )
         )
-    if not report.passed:
+    if not report:
         parts.append(code(str(report)))
     return section("gradient-check", "The gradient check", *parts)
 

@@ -57,6 +57,7 @@ class Op:
         view: the result may share its operand's memory.
         random: the result depends on a generator among the params; its node keeps the op also where no gradient flows.
         analytic: the forward rule also runs on complex arrays and is complex differentiable there (complex step).
+        symmetric: the operand's matrices are taken to be symmetric, and the gradient is that along symmetric ones.
         domain: an interval in which the op is smooth and its numbers are harmless, for tests.
         defined: where the op is defined, in LaTeX, as ``x > 0``; empty for all real numbers.
         kinks: what the derivative is where there is none, or no finite one, as ``0 at 0``; a sentence's end.
@@ -87,6 +88,7 @@ class Op:
         random: bool = False,
         differentiable: bool = True,
         analytic: bool = False,
+        symmetric: bool = False,
         domain: tuple[float, float] = (-2.0, 2.0),
         defined: str = "",
         kinks: str = "",
@@ -106,9 +108,8 @@ class Op:
         self.view = view
         self.random = random
         self.differentiable = differentiable
-        self.analytic = analytic
-        self.domain = domain
-        self.defined = defined
+        self.analytic, self.symmetric = analytic, symmetric
+        self.domain, self.defined = domain, defined
         self.kinks = kinks
         self.explain = explain
         self.operands, self.param_names, self.positional = signature_of(forward)

@@ -19,7 +19,7 @@ def primitive(forward: Rule | None = None, **properties: Any) -> Any:
     Args:
         forward: ``forward(xp, *operands, **params)``.
         **properties: symbol, latex, elementwise, linear, scalars, saves, view, random, differentiable, analytic,
-            domain, defined, kinks, explain; see ``Op``.
+            symmetric, domain, defined, kinks, explain; see ``Op``.
 
     >>> @primitive(symbol="³", elementwise=True)
     ... def cube(xp, x):

@@ -1,0 +1,261 @@
+"""One operand of an op: the gradient that a rule gives it against differences of the op alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.arrays import NUMPY
+
+from .compare import COARSE_RTOL, KINK, RIGHT, RTOL, SHARP, WRONG, judge
+from .differences import FIRST, RATIO, Floats, Pair, Slopes, along, central, climb, extrapolated, ladder_steps, rounding
+from .recording import compute
+
+DIRECTIONS = 2  # random ones, in all elements; one alone misses an error that happens to cancel
+ROUNDS = 6  # of directions in the elements that rounding hid in the round before
+SEARCHED = 1024  # elements that are looked at one by one; larger arrays are halved first
+FAULTS = 8  # wrong elements that are looked for
+STEPS = (FIRST, FIRST * 2.0**-8)  # along a direction: the second passes between kinks that the first one meets
+
+
+class Wrong(NamedTuple):
+    """An element whose gradient is wrong: what the rule gives, and what was measured, with its bound."""
+
+    j: int
+    analytic: float
+    numeric: float
+    bound: float
+
+
+class Operand:
+    """Operand ``i`` of a call of ``op``, with the gradient ``c`` that the rule gives for the cotangent ``u``.
+
+    Attributes:
+        unresolved: how many elements are so small beside the others that rounding would hide an error in them.
+    """
+
+    def __init__(
+        self,
+        op: Any,
+        params: dict[str, Any],
+        values: Sequence[Any],
+        i: int,
+        u: Floats,
+        c: Floats,
+        rng: np.random.Generator,
+        wobble: Callable[[int], float],
+    ) -> None:
+        """Take the call; ``wobble(j)`` says how far rounding may move element ``j`` of ``c``."""
+        self.op, self.params, self.i, self.u, self.c, self.rng, self.wobble = op, params, i, u, c, rng, wobble
+        self.coarse = any(getattr(v, "dtype", None) == np.float32 for v in values)
+        self.values = [v.astype(np.float64) if getattr(v, "dtype", None) == np.float32 else v for v in values]
+        self.is_float = type(values[i]) is float
+        self.x = np.asarray(self.values[i], np.float64)
+        self.largest = float(np.max(np.abs(self.x), initial=0.0, where=np.isfinite(self.x)))
+        self.sizes = np.maximum(np.abs(self.x), 0.01 * self.largest if self.largest else 1.0)
+        self.rtol = COARSE_RTOL if self.coarse else RTOL
+        self.eps = float(np.finfo(np.float64).eps)
+        self.base = self.output(self.x)
+        self.unresolved = 0
+
+    def output(self, x: Floats) -> Floats:
+        """Return what the op gives with this operand replaced, in float64."""
+        values = list(self.values)
+        values[self.i] = float(x) if self.is_float else x
+        y = np.asarray(compute(self.op, values, self.params))
+        if y.dtype == np.float32:
+            self.eps = float(np.finfo(np.float32).eps)
+        return y.astype(np.float64, copy=False)
+
+    def wrong(self, thorough: bool) -> list[Wrong]:
+        """Return the wrong elements, the largest error first, some of many."""
+        everywhere = np.arange(self.x.size)
+        if self.op.elementwise:
+            found = self._elementwise()
+        elif (thorough and self.x.size <= SEARCHED) or self._is_suspicious(everywhere):
+            found = self._search(everywhere)
+        else:
+            found = []
+        return sorted(found, key=_badness)[:FAULTS]
+
+    # ------------------------------------------------------------------------------------------------- all at once
+
+    def _elementwise(self) -> list[Wrong]:
+        """Compare every element: an element of the output depends on one of the operand."""
+        h = self.sizes * FIRST
+        wide = self._moved(h)
+        at = self._open(central(wide), rounding(wide, self.eps), 0.0)
+        if len(at):
+            at = self._open(*extrapolated(wide, self._moved(h / RATIO), self.base, self.eps), self.rtol)
+        if not len(at):
+            return []
+        steps = ladder_steps(self.x.reshape(-1)[at], np.full(len(at), self.largest))
+        mine = [self._outputs_of(j) for j in at.tolist()]
+        sizes = np.cumsum([len(m) for m in mine])[:-1]
+        some = np.concatenate(mine)
+        pairs = []
+        for row in steps:
+            moves = np.zeros(self.x.size)
+            moves[at] = row
+            pair = self._moved(moves.reshape(self.x.shape))
+            pairs.append(Pair(*(part.reshape(-1)[some] for part in pair)))
+        slopes = climb(pairs, self.base.reshape(-1)[some], self.eps)
+        u = self.u.reshape(-1)[some]
+        weights = (u, np.abs(u), u, u, np.ones(len(u), bool), np.abs(u))
+        parts = [np.split(w * part, sizes) for w, part in zip(weights, slopes, strict=True)]
+        return [
+            w
+            for j, own in zip(at.tolist(), zip(*parts, strict=True), strict=True)
+            for w in self._judged(j, _total(Slopes(*own)))
+        ]
+
+    def _outputs_of(self, j: int) -> Any:
+        """Return which elements of the output depend on element ``j``, where the op is elementwise."""
+        if self.base.shape == self.x.shape:
+            return np.array([j])
+        mask = np.zeros(self.x.size, bool)
+        mask[j] = True
+        return np.flatnonzero(np.broadcast_to(mask.reshape(self.x.shape), self.base.shape))
+
+    def _open(self, value: Floats, bound: Floats, rtol: float) -> Any:
+        """Return the elements whose gradient is not plainly what the slopes of the outputs make it."""
+        numeric, room = self._down(self.u * value), self._down(np.abs(self.u) * bound)
+        scale = self._down(np.abs(self.u * value))
+        agree = np.abs(self.c - numeric) <= room + rtol * scale
+        return np.flatnonzero(~(agree & ((room <= SHARP * scale) | (self.c == 0))))
+
+    def _moved(self, h: Floats) -> Pair:
+        """Return the outputs with every element moved by its own step."""
+        above, below = self.x + h, self.x - h
+        right, left = (np.broadcast_to(d, self.base.shape) for d in (above - self.x, self.x - below))
+        return Pair(self.output(above), self.output(below), right, left)
+
+    def _down(self, z: Floats) -> Floats:
+        """Return ``z`` summed to the shape of the operand, as for broadcasting."""
+        return z if z.shape == self.x.shape else np.asarray(NUMPY.sum_to(z, self.x.shape))
+
+    # ---------------------------------------------------------------------------------------------- along directions
+
+    def _is_suspicious(self, at: Any) -> bool:
+        """Say whether the gradient in some elements disagrees with slopes along random directions in them.
+
+        An element whose share is so small that rounding hides an error of a thousandth of it gets a direction of the
+        small ones; what is left after some rounds is counted as unresolved.
+        """
+        for _ in range(DIRECTIONS - 1):
+            if not self._along(at)[0]:
+                return True
+        left = at
+        for _ in range(ROUNDS):
+            agrees, room, d = self._along(left)
+            if not agrees:
+                return True
+            share = np.abs(self.c.reshape(-1)[left] * d[left])
+            hidden = left[share * 1e-3 < room]
+            if len(hidden) in (0, len(left)):
+                left = hidden
+                break
+            left = hidden
+        self.unresolved = int(np.count_nonzero(self.c.reshape(-1)[left]))
+        return False
+
+    def _along(self, at: Any) -> tuple[bool, float, Floats]:
+        """Return whether a random direction in some elements agrees, up to which room, and the direction."""
+        d = np.zeros(self.x.size)
+        d[at] = signed(self.rng, (len(at),)) * self.sizes.reshape(-1)[at]
+        direction = self._allowed(d.reshape(self.x.shape))
+        claimed = float(np.sum(self.c * direction))
+        weight = float(np.sum(np.abs(self.c * direction)))
+        line = self._line(direction)
+        base = line(0.0)
+        for step in STEPS:
+            value, bound = extrapolated(along(line, step), along(line, step / RATIO), base, self.eps)
+            noise = 4 * self.eps * float(np.sqrt(np.sum((self.u * self.base) ** 2))) * RATIO / step
+            room = float(bound) + self.rtol * 0.01 * max(weight, abs(float(value))) + noise
+            if abs(claimed - float(value)) <= room and (room <= 1e-4 * weight or (step == STEPS[0] and not weight)):
+                return True, room, d
+            if abs(claimed - float(value)) <= room and not bound > noise + 1e-6 * weight:
+                return True, room, d  # as near as rounding lets one see
+        return False, room, d
+
+    def _line(self, direction: Floats) -> Callable[[float], Floats]:
+        return lambda t: np.asarray(np.sum(self.u * self.output(self.x + t * direction)))
+
+    def _allowed(self, direction: Floats) -> Floats:
+        """Return a direction as the op takes it: symmetric, where its matrices are."""
+        if self.op.symmetric:
+            return np.asarray((direction + np.swapaxes(direction, -1, -2)) / 2)
+        return direction
+
+    def _search(self, at: Any) -> list[Wrong]:
+        """Return the wrong elements among some, halving large sets by whether a direction in them is suspicious."""
+        found: list[Wrong] = []
+        pending = [at]
+        while pending and len(found) < FAULTS:
+            part = pending.pop()
+            if len(part) > SEARCHED:
+                pending += [half for half in np.array_split(part, 2) if self._is_suspicious(half)]
+                continue
+            for j in part.tolist():
+                found += self._element(j)
+                if len(found) >= FAULTS:
+                    break
+        return found
+
+    def _element(self, j: int) -> list[Wrong]:
+        """Compare one element, by two steps and then by a ladder."""
+        unit = np.zeros(self.x.size)
+        unit[j] = 1.0
+        direction = self._allowed(unit.reshape(self.x.shape))
+        line = self._line(direction)
+        claimed, size = float(np.sum(self.c * direction)), float(self.sizes.reshape(-1)[j])
+        h = 2.0 ** np.floor(np.log2(size * FIRST))
+        value, bound = extrapolated(along(line, h), along(line, h / RATIO), line(0.0), self.eps)
+        scale = max(abs(claimed), abs(float(value)))
+        if abs(claimed - float(value)) <= float(bound) + self.rtol * scale and (bound <= SHARP * scale or not claimed):
+            return []
+        steps = ladder_steps(np.array([self.x.reshape(-1)[j]]), np.array([self.largest]))[:, 0]
+
+        def outputs(t: float) -> Floats:
+            return np.asarray(self.u * self.output(self.x + t * direction))
+
+        slopes = climb([along(outputs, float(step)) for step in steps], outputs(0.0), self.eps)
+        return self._judged(j, _total(slopes), claimed)
+
+    # -------------------------------------------------------------------------------------------------------- verdicts
+
+    def _judged(self, j: int, slopes: Slopes, claimed: float | None = None) -> list[Wrong]:
+        c = float(self.c.reshape(-1)[j]) if claimed is None else claimed
+        slack = 8 * self.eps * float(np.max(np.abs(self.c), initial=0.0))  # a rule sums, and may cancel
+        for wobbling in (False, True):
+            room = slack + (self.wobble(j) if wobbling else 0.0)
+            state = judge(np.array([c]), slopes, self.rtol, self.coarse, room)[0]
+            if state in (RIGHT, KINK) or (state != WRONG and not slopes.kink[0]):
+                self.unresolved += state not in (RIGHT, KINK)
+                return []
+        return [Wrong(j, c, float(slopes.value[0]), float(slopes.bound[0]))]
+
+
+def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Return numbers of size about 1 with random signs: none is so small that it hides an error."""
+    x = rng.random(shape) * 2 - 1
+    return np.asarray(x + np.copysign(0.5, x))
+
+
+def _total(slopes: Slopes) -> Slopes:
+    """Return the slopes of a sum from those of its terms: at kinks each term may have any slope between its two."""
+    low, high = np.fmin(slopes.left, slopes.right), np.fmax(slopes.left, slopes.right)
+    kink = slopes.kink.astype(bool)
+    parts: Iterable[Any] = (
+        slopes.value,
+        np.where(kink, 0.0, slopes.bound),
+        np.where(kink, low, slopes.value),
+        np.where(kink, high, slopes.value),
+        kink,
+        np.where(kink, slopes.slack, slopes.bound),
+    )
+    return Slopes(*(np.asarray(np.any(p) if p is kink else np.sum(p)).reshape(1) for p in parts))
+
+
+def _badness(w: Wrong) -> float:
+    return -abs(w.analytic - w.numeric) if np.isfinite(w.analytic) else -np.inf

@@ -1,0 +1,216 @@
+"""The rules of recorded nodes, each checked on its own: what a vjp gives against differences of the op alone.
+
+An elementwise op is checked in every element at once. Any other is checked along random directions: an error in one
+element shows there unless it is smaller than rounding makes the whole sum. What fails is searched element by element.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_mlp.backward import contributions
+from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.graph import GRADIENTS, NODES, Node, recording, wrap
+
+from .differences import Floats
+from .operand import Operand, signed
+from .recording import plain
+
+
+class Fault(NamedTuple):
+    """A rule that gives a wrong number, or fails.
+
+    Attributes:
+        node: where.
+        operand: the number of the operand whose gradient is wrong.
+        element: where in it; empty for a number.
+        analytic, numeric, bound: what the rule gives, and what was measured; NaN if the rule failed.
+        message: what the rule raised, or did to its arguments; empty if its number is wrong.
+        mode: ``jvp`` if it is the op's own jvp that is wrong.
+    """
+
+    node: Node
+    operand: int
+    element: tuple[int, ...] = ()
+    analytic: float = np.nan
+    numeric: float = np.nan
+    bound: float = np.nan
+    message: str = ""
+    mode: str = "vjp"
+
+
+class Rules(NamedTuple):
+    """What came of a check of rules.
+
+    Attributes:
+        faults: in the order of the computation.
+        operations: how many nodes were checked.
+        elements: of their operands' gradients, how many were checked.
+        unresolved: how many of these are so small that rounding would hide an error in them.
+    """
+
+    faults: list[Fault]
+    operations: int
+    elements: int
+    unresolved: int
+
+
+def check_rules(
+    nodes: Sequence[Any], rng: np.random.Generator, *, thorough: bool = False, forward: bool = False
+) -> Rules:
+    """Return what is wrong with the rules of computed nodes.
+
+    Args:
+        nodes: to be checked, inputs first.
+        rng: for the cotangents and directions.
+        thorough: look at every element of every operand, not only where a direction is suspicious.
+        forward: check the jvps that ops have of their own, too.
+    """
+    run = _Run(rng, thorough)
+    groups: dict[Any, list[Any]] = {}
+    for node in nodes:
+        groups.setdefault(_kind(node), []).append(node)
+    with np.errstate(all="ignore"):
+        for kind, alike in groups.items():
+            if len(alike) > 1 and kind[0] is float:
+                run.check_numbers(alike)
+            else:
+                for node in alike:
+                    run.check_node(node)
+        for node in nodes if forward else ():
+            run.check_jvps(node)
+    places = {id(node): at for at, node in enumerate(nodes)}
+    run.faults.sort(key=lambda fault: places[id(fault.node)])
+    return Rules(run.faults, len(nodes), run.elements, run.unresolved)
+
+
+def _kind(node: Any) -> Any:
+    """Return a key that nodes share which are one elementwise op of floats: they are checked together."""
+    if type(node._payload) is float and node.op.elementwise:
+        inputs = node.inputs
+        if all(type(plain(x)) is float for x in inputs):
+            return float, node.op, len(inputs), tuple(map(repr, node.params.items()))
+    return Node, id(node)
+
+
+class _Run:
+    """A check under way: its faults, and counts of what was looked at."""
+
+    def __init__(self, rng: np.random.Generator, thorough: bool) -> None:
+        self.rng, self.thorough = rng, thorough
+        self.faults: list[Fault] = []
+        self.elements = self.unresolved = 0
+
+    def check_node(self, node: Any) -> None:
+        """Check the rule of one node in all its operands."""
+        y = np.asarray(plain(node))
+        if not y.size:
+            return
+        u = signed(self.rng, y.shape).astype(y.dtype)
+        pulled = self._pulled(node, u)
+        values = [plain(x) for x in node.inputs]
+        for i, c in pulled.items():
+            if c.size:
+                wobble = _Wobble(node, i, u, self.rng)
+                operand = Operand(node.op, node.params, values, i, u.astype(np.float64), c, self.rng, wobble)
+                for w in operand.wrong(self.thorough):
+                    index = tuple(int(n) for n in np.unravel_index(w.j, c.shape))
+                    self.faults.append(Fault(node, i, index, w.analytic, w.numeric, w.bound))
+                self._count(operand)
+
+    def check_jvps(self, node: Any) -> None:
+        """Check the jvps of one node, if it has any of its own: paired with a cotangent they give what the vjps do."""
+        u = signed(self.rng, np.shape(plain(node))).astype(np.asarray(plain(node)).dtype)
+        values = [plain(x) for x in node.inputs]
+        for i, c in (self._pulled(node, u) if node.op.jvps else {}).items():
+            t = signed(self.rng, c.shape).astype(np.asarray(values[i]).dtype)
+            tangent = node.op.jvps[i](t if c.shape else float(t), plain(node), *values, **node.params)
+            pushed, pulled = float(np.sum(u * np.asarray(tangent))), float(np.sum(c * t))
+            room = 1e-4 * float(np.sum(np.abs(c * t))) if u.dtype == np.float32 else 1e-9 * float(np.sum(np.abs(c * t)))
+            if not abs(pushed - pulled) <= room:
+                self.faults.append(Fault(node, i, (), pushed, pulled, room, mode="jvp"))
+
+    def check_numbers(self, nodes: Sequence[Any]) -> None:
+        """Check the rules of many nodes that are one elementwise op of floats, as if they were one array."""
+        u = signed(self.rng, (len(nodes),))
+        pulled = [self._pulled(node, np.asarray(x)) for node, x in zip(nodes, u, strict=True)]
+        values = [np.array([plain(node.inputs[i]) for node in nodes]) for i in range(len(nodes[0].inputs))]
+        for i in range(len(values)):
+            at = [n for n, found in enumerate(pulled) if i in found]
+            if not at:
+                continue
+            c = np.array([pulled[n][i] for n in at])
+            some = [v[at] for v in values]
+
+            def wobble(j: int, i: int = i, at: list[int] = at) -> float:
+                return _Wobble(nodes[at[j]], i, np.asarray(u[at[j]]), self.rng)(0)
+
+            op, params = nodes[0].op, nodes[0].params
+            operand = Operand(op, params, some, i, u[at], c.astype(np.float64), self.rng, wobble)
+            self.faults += [Fault(nodes[at[w.j]], i, (), *w[1:]) for w in operand.wrong(self.thorough)]
+            self._count(operand)
+
+    def _count(self, operand: Operand) -> None:
+        self.elements += operand.x.size
+        self.unresolved += operand.unresolved
+
+    def _pulled(self, node: Any, u: Any) -> dict[int, Floats]:
+        """Return what the rule gives each operand that wants a gradient; a rule that fails is a fault."""
+        before = u.copy()
+        try:
+            pulled = contributions(node, float(u) if type(node._payload) is float else u)
+        except TinygradError as error:
+            self.faults.append(Fault(node, _operand_named(str(error)), message=str(error)))
+            return {}
+        except Exception as error:  # noqa: BLE001  (a rule of the user's may fail in any way)
+            self.faults.append(Fault(node, 0, message=f"its vjp raised {type(error).__name__}: {error}"))
+            return {}
+        if not np.array_equal(before, u):
+            self.faults.append(Fault(node, 0, message="its vjp writes into the cotangent that it is given"))
+            return {}
+        wanted = [i for i, x in enumerate(node.inputs) if type(x) in NODES and x.requires_grad]
+        return {i: np.asarray(plain(c), np.float64) for i, (_, c) in zip(wanted, pulled, strict=True)}
+
+
+def _operand_named(message: str) -> int:
+    words = message.replace(";", " ").replace(":", " ").split()
+    numbers = [int(b) for a, b in pairwise(words) if a == "operand" and b.isdigit()]
+    return numbers[0] if numbers else 0
+
+
+class _Wobble:
+    """How far rounding may move the gradient of an operand: as far as a rounding of the operands does."""
+
+    def __init__(self, node: Any, i: int, u: Any, rng: np.random.Generator) -> None:
+        self.node, self.i, self.u, self.rng = node, i, u, rng
+        self.size: float | None = None
+
+    def __call__(self, _j: int) -> float:
+        """Return ten times the largest change that was seen; measured once."""
+        if self.size is None:
+            seen = [self._gradient() for _ in range(4)]
+            self.size = 10 * max(float(np.max(np.abs(c - seen[0]), initial=0.0)) for c in seen[1:])
+        return self.size
+
+    def _gradient(self) -> Floats:
+        """Return what the rule gives a rounding beside the operands."""
+        inputs = tuple(self._beside(x) for x in self.node.inputs)
+        with recording(GRADIENTS):
+            twin = self.node.op.apply(inputs, dict(self.node.params))
+        u = float(self.u) if type(twin._payload) is float else self.u
+        for x, c in contributions(twin, u):
+            if x is inputs[self.i]:
+                return np.asarray(plain(c), np.float64)
+        return np.zeros(())
+
+    def _beside(self, x: Any) -> Any:
+        """Return an operand a rounding beside it; as a new leaf, if it wants a gradient."""
+        if type(x) not in NODES or not x.requires_grad:
+            return x
+        data = plain(x)
+        moved = data * (1 + 4 * float(np.finfo(x.dtype).eps) * self.rng.uniform(-1, 1, x.shape))
+        leaf = wrap(float(moved) if type(data) is float else np.asarray(moved, data.dtype))
+        leaf.requires_grad = True
+        return leaf
