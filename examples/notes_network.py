@@ -7,7 +7,7 @@ import numpy as np
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import data
-from tinygrad_mlp.notes import formulas
+from tinygrad_mlp.check import formulas
 
 X, labels = data.three_clusters()  # 300 points of three classes
 T = data.one_hot(labels)

@@ -12,8 +12,9 @@ from hypothesis.strategies import DrawFn
 from numpy.testing import assert_allclose
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.check import formulas
 from tinygrad_mlp.errors import ShapeError
-from tinygrad_mlp.notes import cells, facts, formulas
+from tinygrad_mlp.notes import cells, facts
 from tinygrad_mlp.transforms import jacobian
 
 Array = np.ndarray
@@ -65,15 +66,16 @@ def by_engine(case: Case, unit: str, target: Any = None) -> tuple[float, list[Ar
 
 def by_hand(case: Case, unit: str) -> tuple[list[Array], list[Array]]:
     """The gradients by the recursion of eq. 29 to 36."""
-    layers = formulas.propagate(case.X, case.weights, case.biases, unit)
-    return formulas.backpropagate(case.T, case.weights, layers, unit)
+    passed = formulas.propagate(case.X, case.weights, case.biases, unit)
+    return formulas.backpropagate(case.T, case.weights, passed, unit)[:2]
 
 
 def magnitudes(case: Case, unit: str) -> tuple[list[Array], list[Array]]:
     """The recursion with every term positive: how large the terms are that cancel in each gradient."""
-    layers = formulas.propagate(case.X, case.weights, case.biases, unit)
-    largest = [np.abs(h) for h in layers[:-1]] + [-layers[-1]]  # T + Y bounds what rounding of the softmax can do
-    return formulas.backpropagate(case.T, [np.abs(W) for W in case.weights], largest, unit)
+    a, h = formulas.propagate(case.X, case.weights, case.biases, unit)
+    largest = [*map(np.abs, h[:-1]), -h[-1]]  # T + Y bounds what rounding of the softmax can do
+    passed = formulas.ForwardPass(a, largest)
+    return formulas.backpropagate(case.T, [np.abs(W) for W in case.weights], passed, unit)[:2]
 
 
 def assert_same(ours: Array, hand: Array, terms: Array | float) -> None:
@@ -147,7 +149,7 @@ def test_the_cross_entropy_composed_of_log_and_softmax_has_the_same_derivative(c
 @given(networks(min_hidden=1, max_hidden=1))
 def test_the_four_formulas_of_a_network_of_two_layers(case):
     (W, V), (b1, b2) = case.weights, case.biases
-    _, H, Y = formulas.propagate(case.X, [W, V], [b1, b2])
+    _, H, Y = formulas.propagate(case.X, [W, V], [b1, b2]).h
     _, (dW, dV), (db1, db2) = by_engine(case, "sigmoid")
     (terms_w, terms_v), (terms_1, terms_2) = magnitudes(case, "sigmoid")
     assert_same(dV, formulas.derivative_v(H, case.T, Y), terms_v)
@@ -159,7 +161,7 @@ def test_the_four_formulas_of_a_network_of_two_layers(case):
 @given(networks(min_hidden=1, max_hidden=1))
 def test_loops_give_what_arrays_give(case):
     V = case.weights[1]
-    _, H, Y = formulas.propagate(case.X, case.weights, case.biases)
+    _, H, Y = formulas.propagate(case.X, case.weights, case.biases).h
     dV, dW = formulas.derivative_v(H, case.T, Y), formulas.derivative_w(case.X, case.T, Y, H, V)
     (terms_w, terms_v), _ = magnitudes(case, "sigmoid")
     assert_same(formulas.derivative_v_loops(H, case.T, Y), dV, terms_v)
@@ -224,22 +226,17 @@ def test_the_recursion_gives_the_engines_gradients_at_any_depth(unit, case):
 @pytest.mark.parametrize("unit", ["sigmoid", "relu"])
 def test_the_recursion_is_the_slope_of_the_log_likelihood(unit, case):
     """Neither side may be taken on trust: move all weights a little and look how the log-likelihood changes."""
-    layers = formulas.propagate(case.X, case.weights, case.biases, unit)
-    assume(unit == "sigmoid" or all(np.abs(a).min() > 1e-3 for a in activations(case, layers)))
+    sums = formulas.propagate(case.X, case.weights, case.biases, unit).a[:-1]  # at their zeros ReLU units have a kink
+    assume(unit == "sigmoid" or all(np.abs(a).min() > 1e-3 for a in sums))
     dWs, _ = by_hand(case, unit)
     step = 1e-6
 
     def moved_likelihood(sign: int) -> float:
         moved = [W + sign * step * np.cos(np.arange(W.size).reshape(W.shape)) for W in case.weights]
-        return formulas.log_likelihood(case.T, formulas.propagate(case.X, moved, case.biases, unit)[-1])
+        return formulas.log_likelihood(case.T, formulas.propagate(case.X, moved, case.biases, unit).h[-1])
 
     slope = sum(float(np.sum(dW * np.cos(np.arange(dW.size).reshape(dW.shape)))) for dW in dWs)
     assert_allclose((moved_likelihood(1) - moved_likelihood(-1)) / (2 * step), slope, rtol=1e-4, atol=1e-6)
-
-
-def activations(case: Case, layers: list[Array]) -> list[Array]:
-    """The activations of the hidden layers, at whose zeros ReLU units have a kink."""
-    return [h @ W + b for h, W, b in zip(layers[:-2], case.weights[:-1], case.biases[:-1], strict=True)]
 
 
 def test_the_gradient_of_a_saturated_unit_is_zero_and_not_nan():

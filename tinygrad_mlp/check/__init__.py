@@ -5,6 +5,7 @@ checked), ``compare``, ``recording``, ``operand`` and ``rules`` (each operation 
 then ``gradients``.
 """
 
+from . import formulas
 from .gradients import assert_gradients, gradcheck, gradgradcheck
 from .report import Culprit, Element, GradcheckReport, InputSummary
 from .reporting import Report
@@ -16,6 +17,7 @@ __all__ = [
     "InputSummary",
     "Report",
     "assert_gradients",
+    "formulas",
     "gradcheck",
     "gradgradcheck",
 ]

@@ -11,9 +11,9 @@ hand and trains it. Here that text is held against the library, and the library 
     print(notes.format_properties(notes.properties()))
     notes.figures("out")
 
-Read the modules in this order, in which they import each other: ``printed`` (the figures), ``formulas`` (the gradients
-by hand), ``loop`` (cell 30), ``cells``, ``comparing`` (the table), ``claims`` (formulas as written and mended),
-``differing``, ``indices``, ``checks``, ``errata`` (the mistakes), ``facts``, ``drawings``.
+Read the modules in this order, in which they import each other: ``printed`` (the figures), ``loop`` (cell 30),
+``cells``, ``comparing`` (the table), ``claims`` (formulas as written and mended), ``differing``, ``indices``,
+``checks``, ``errata`` (the mistakes), ``facts``, ``drawings``. The gradients by hand are those of ``check.formulas``.
 """
 
 from .comparing import Comparison, format_table, table

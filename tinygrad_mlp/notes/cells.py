@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp import ops
+from tinygrad_mlp.check.formulas import Array
 from tinygrad_mlp.data import logistic_data, logistic_truth, one_hot, three_clusters
 from tinygrad_mlp.tensors import Tensor
 
-from .formulas import Array
 from .loop import training
 
 ALPHA = 0.01  # the slope of cell 15's leaky ReLU

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
+from tinygrad_mlp.check.formulas import Array, derivative_v
 from tinygrad_mlp.transforms import jacobian
 
 from . import claims
 from .differing import difference, joined
-from .formulas import Array, derivative_v
 from .loop import Batch, Parameters, batch, engine_gradient, initial_parameters, outputs, training
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .formulas import Array, derivative_v_loops, sigmoid, softmax
+from tinygrad_mlp.check.formulas import Array, derivative_v_loops, sigmoid, softmax
+
 from .loop import LEARNING_RATE, Batch, Parameters, changes, outputs
 
 # ---------------------------------------------------------------------------------------------- 1 and 2: the softmax

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .formulas import Array
+from tinygrad_mlp.check.formulas import Array
 
 
 def difference(what: str, theirs: Any, true: Any, names: str = "") -> str | None:

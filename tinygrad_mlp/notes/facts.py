@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
+from tinygrad_mlp.check.formulas import Array, backpropagate, derivative_v, derivative_v_loops, propagate
 from tinygrad_mlp.tensors import Tensor, Value
 
 from .cells import Network, drawn_network, forward, leaves
-from .formulas import Array, backpropagate, derivative_v, derivative_v_loops, propagate
 from .loop import batch, engine_gradient, initial_parameters, outputs, training
 
 
@@ -204,8 +204,7 @@ def chain_rule_holds() -> Property:
 def formulas_hold() -> Property:
     """Compare the hand formulas with the engine on the network of cell 24, and the recursion on one of three layers."""
     data, p = batch(), initial_parameters()
-    layers = propagate(data.X, [p.W, p.V], [p.b1, p.b2])
-    by_hand = backpropagate(data.T, [p.W, p.V], layers)
+    by_hand = backpropagate(data.T, [p.W, p.V], propagate(data.X, [p.W, p.V], [p.b1, p.b2]))
     true = engine_gradient(data, p)
     off = max(
         np.abs(a - b).max() / np.abs(b).max()
@@ -215,7 +214,7 @@ def formulas_hold() -> Property:
     J = ops.sum(data.T * ops.log(forward(data.X, deep)[-1]))
     J.backward()
     weights, biases = ([leaf.numpy() for leaf in group] for group in deep)
-    dWs, _ = backpropagate(data.T, weights, propagate(data.X, weights, biases))
+    dWs = backpropagate(data.T, weights, propagate(data.X, weights, biases)).weights
     deeper = max(np.abs(d - W.grad).max() / np.abs(d).max() for d, W in zip(dWs, deep.weights, strict=True))
     return Property(
         "eq. 18 to 23 and 29 to 32",

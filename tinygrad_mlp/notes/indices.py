@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import ops
+from tinygrad_mlp.check.formulas import Array
 from tinygrad_mlp.tensors import Tensor
 
 from .differing import clashes, difference
-from .formulas import Array, Unit
 
 UNEQUAL, EQUAL = (2, 3, 4, 5, 6), (3, 3, 3, 3, 3)  # units of each layer, inputs first
-UNITS: tuple[Unit, ...] = ("sigmoid", "relu")
+UNITS = ("sigmoid", "relu")
 FACTORS = ("δ", "w³", "f′³", "w²", "f′²", "w¹", "f′¹")  # what is multiplied, from the output down
 BELOW = ("h²", "h¹", "x")  # the last factor: the layer below the weight
 
@@ -40,7 +40,7 @@ def find_7(formula: Mapping[str, str]) -> str | None:
     return "\n".join(reports) or None
 
 
-def four_layers(sizes: Sequence[int], unit: Unit, depth: int) -> tuple[list[Array], Array]:
+def four_layers(sizes: Sequence[int], unit: str, depth: int) -> tuple[list[Array], Array]:
     """Return the factors of the gradient in w² (depth 0), w¹ (1) or w⁰ (2) of four layers, and the engine's gradient.
 
     Args:

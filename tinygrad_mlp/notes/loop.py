@@ -16,11 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp import ops
+from tinygrad_mlp.check.formulas import (
+    Array,
+    derivative_b1,
+    derivative_b2,
+    derivative_v,
+    derivative_w,
+    log_likelihood,
+    propagate,
+)
 from tinygrad_mlp.data import one_hot, three_clusters
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.tensors import Tensor
-
-from .formulas import Array, derivative_b1, derivative_b2, derivative_v, derivative_w, log_likelihood, propagate
 
 LEARNING_RATE = 1e-6  # cell 30 writes it as 10e-7
 SEED = 1
@@ -80,7 +87,7 @@ def initial_parameters() -> Parameters:
 
 def outputs(data: Batch, p: Parameters) -> tuple[Array, Array]:
     """Return the hidden units and the probabilities."""
-    _, H, Y = propagate(data.X, [p.W, p.V], [p.b1, p.b2])
+    _, H, Y = propagate(data.X, [p.W, p.V], [p.b1, p.b2]).h
     return H, Y
 
 
