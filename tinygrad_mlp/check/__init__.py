@@ -2,11 +2,13 @@
 
 Read ``reporting`` and ``report`` (what comes back), ``differences`` (numbers with error bounds), ``subject`` (what is
 checked), ``compare``, ``recording``, ``operand`` and ``rules`` (each operation on its own), ``blame``, ``settling``,
-then ``gradients``.
+then ``gradients``. Beside them stand
+``formulas`` and ``nonfinite``.
 """
 
 from . import formulas
 from .gradients import assert_gradients, gradcheck, gradgradcheck
+from .nonfinite import NonfiniteReport, where_nan
 from .report import Culprit, Element, GradcheckReport, InputSummary
 from .reporting import Report
 
@@ -15,9 +17,11 @@ __all__ = [
     "Element",
     "GradcheckReport",
     "InputSummary",
+    "NonfiniteReport",
     "Report",
     "assert_gradients",
     "formulas",
     "gradcheck",
     "gradgradcheck",
+    "where_nan",
 ]

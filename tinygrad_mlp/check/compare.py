@@ -117,7 +117,8 @@ def look_closer(subject: Any, claims: Sequence[Floats], result: Comparison, rtol
     while result.pending and wrong < REFINED and columns < CLIMBED:
         _, k, i, outputs = result.pending.pop(0)
         slopes = _ladder(subject, k, i, outputs, result)
-        new = _judged(subject, k, i, outputs, claims[k][outputs, i], slopes, rtol)
+        infinite = bool(np.isinf(claims[k][:, i]).any() or not np.isfinite(subject.base).all())
+        new = _judged(subject, k, i, outputs, claims[k][outputs, i], slopes, rtol, infinite)
         wrong += any(f.state == WRONG for f in new)
         columns += 1
         result.found += new
@@ -229,16 +230,19 @@ def judge(claimed: Floats, slopes: Slopes, rtol: float, coarse: bool, slack: Any
         state = np.full(np.shape(claimed), UNDECIDED)
         state[(apart <= allowed) & precise] = RIGHT
         state[(apart > allowed) & (apart > 3 * bound)] = WRONG
-        state[~np.isfinite(value) | np.isinf(bound) | ~np.isfinite(claimed)] = UNDECIDED
-        state[~np.isfinite(claimed) & (bound <= COARSE * np.abs(value) + SHARP**2)] = WRONG
+        state[~np.isfinite(value) | np.isinf(bound)] = UNDECIDED
         state[slopes.kink] = np.where(between, KINK, OUTSIDE)[slopes.kink]
+        finite = np.isfinite(claimed)
+        state[~finite] = np.where(bound <= COARSE * np.abs(value) + SHARP**2, WRONG, UNDECIDED)[~finite]
     return state
 
 
 def _judged(
-    subject: Subject, k: int, i: int, outputs: Any, claimed: Floats, slopes: Slopes, rtol: float
+    subject: Subject, k: int, i: int, outputs: Any, claimed: Floats, slopes: Slopes, rtol: float, infinite: bool
 ) -> Iterable[Found]:
     states = judge(claimed, slopes, rtol, subject.coarse)
+    if infinite or np.any(~np.isfinite(claimed) & (states == UNDECIDED)):  # 0 times that is where a nan comes from
+        states = np.where(np.isnan(claimed), UNDECIDED, states)
     return [
         Found(
             k, i, int(j), float(claimed[n]), float(slopes.value[n]), float(slopes.bound[n]), float(slopes.left[n]),

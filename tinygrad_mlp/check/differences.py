@@ -90,7 +90,7 @@ def ladder_steps(x: Floats, size: Floats) -> Floats:
     From a sixteenth of the larger of 1 and ``size``, that of the array around an element, down to what still moves it.
     """
     high = np.maximum(1.0, np.maximum(np.abs(x), size))
-    low = np.where(x == 0, 2.0**-40 * high, 2.0**-26 * np.abs(x))
+    low = np.where(x == 0, 2.0**-70 * high, 2.0**-46 * np.abs(x))
     spread = np.log2(np.where(low > 0, high / np.maximum(low, TINY), 1.0)) / 2
     levels = int(np.clip(np.max(spread, initial=0.0) - 2, 12, 60))
     top = 2.0 ** np.floor(np.log2(high * TOP))
@@ -112,7 +112,7 @@ def climb(pairs: list[Pair], base: Floats, eps: float) -> Slopes:
         error = np.maximum(change[1:], change[:-1] / RATIO**3) + 2 * noise[2:-1]
         stays = (gaps[1:] > gaps[:-1] / 2) & (gaps[1:] > 8 * noise[1:])
         error = np.where(stays[1:-1], error + gaps[2:-1], error)
-        value, bound = _best(E[1:-1], error)
+        value, bound = _best(E[1:-1], np.maximum(error, _contradicted(E[1:-1], D, noise)))
         right, right_error = _one_sided(np.stack([(p.up - base) / p.right for p in pairs]), noise)
         left, left_error = _one_sided(np.stack([(base - p.down) / p.left for p in pairs]), noise)
         jump = np.abs(right - left)
@@ -124,6 +124,20 @@ def climb(pairs: list[Pair], base: Floats, eps: float) -> Slopes:
         )
         bound = np.where(only, np.fmin(right_error, left_error), 2 * bound)
     return Slopes(value, bound, left, right, kink, slack)
+
+
+def _contradicted(E: Floats, D: Floats, noise: Floats) -> Floats:
+    """Return how far the results of shorter steps lie from each of ``E``, beyond what these themselves scatter.
+
+    A function that varies faster than a step looks flat at that step; shorter ones show what it is.
+    """
+    scatter = np.abs(np.diff(D, axis=0))
+    loose = 3 * (scatter[1:] + scatter[:-1]) + 2 * noise[1:-1]  # of D[1:-1]
+    excess = np.zeros_like(E)
+    for k in range(len(E)):
+        finer = np.abs(D[k + 2 : -1] - E[k]) - loose[k + 1 :]
+        excess[k] = np.max(np.where(np.isfinite(finer), finer, 0.0), axis=0, initial=0.0)
+    return excess
 
 
 def _one_sided(slopes: Floats, noise: Floats) -> tuple[Floats, Floats]:

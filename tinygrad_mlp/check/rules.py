@@ -16,7 +16,7 @@ from tinygrad_mlp.graph import GRADIENTS, NODES, Node, recording, wrap
 
 from .differences import Floats
 from .operand import Operand, signed
-from .recording import plain
+from .recording import disturb, plain
 
 
 class Fault(NamedTuple):
@@ -199,6 +199,7 @@ class _Wobble:
         inputs = tuple(self._beside(x) for x in self.node.inputs)
         with recording(GRADIENTS):
             twin = self.node.op.apply(inputs, dict(self.node.params))
+        disturb((twin,), self.rng)
         u = float(self.u) if type(twin._payload) is float else self.u
         for x, c in contributions(twin, u):
             if x is inputs[self.i]:

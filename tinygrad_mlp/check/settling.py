@@ -1,6 +1,7 @@
 """What differences leave open, settled in other ways: a complex step, rounding of the claims, the rules themselves."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from . import blame
 from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, UNDECIDED, WRONG, Found, judge
 from .derived import jacobians
 from .differences import Floats, Slopes
-from .recording import Recording
+from .recording import Recording, disturb
 from .rules import Rules, check_rules
 from .subject import Subject
 
@@ -98,12 +99,14 @@ class Settler:
         outputs = sorted({x.j for x in left if np.isfinite(x.claimed)})[:WOBBLED]
         if not outputs or not self.claims_move:
             return left
-        seen = [jacobians(self.subject, self.subject.record_beside(self.rng), outputs) for _ in range(3)]
+        seen = [jacobians(self.subject, self._beside(), outputs) for _ in range(3)]
         rows = {j: row for row, j in enumerate(outputs)}
         done = []
         for x in left:
             if x.j in rows:
                 slack = 10 * max(abs(float(claims[x.k][rows[x.j], x.i]) - x.claimed) for claims in seen)
+                if abs(x.measured) <= x.bound:  # nothing there, beside what rounding of f makes
+                    slack = max(slack, self._floor(x))
                 slopes = Slopes(
                     *(np.array([v]) for v in (x.measured, x.bound, x.left, x.right, x.state == OUTSIDE, 0.0))
                 )
@@ -112,6 +115,19 @@ class Settler:
                     x = x._replace(state=state, how="within its own rounding")
             done.append(x)
         return done
+
+    def _beside(self) -> list[Any]:
+        """Return the outputs recorded with every input and every result off by a rounding or two."""
+        with self.subject.beside(self.rng):
+            outputs = self.subject.record()
+            disturb(Recording(outputs).order, self.rng)
+        return outputs
+
+    def _floor(self, x: Found) -> float:
+        """Return the derivative that a few roundings of the output make of a change of the input by its own size."""
+        values = self.subject.leaves[x.k].values
+        size = abs(float(values.reshape(-1)[x.i])) or float(np.max(np.abs(values), initial=0.0)) or 1.0
+        return 8 * self.subject.eps * abs(float(self.subject.base[x.j])) / size
 
     def _by_rules(self, left: list[Found]) -> list[Found]:
         """Settle what no number can: where every operation's own rule is right, so is their product.

@@ -72,7 +72,7 @@ class Subject:
         for argument, name in zip(inputs, parameter_names(self.f, len(inputs)), strict=True):
             nest = Nest(argument)
             paths = [name + path for path in nest.paths]
-            made = [self._as_leaf(value, path) for value, path in zip(nest.leaves, paths, strict=True)]
+            made = [as_leaf(value) for value in nest.leaves]
             arguments.append(nest.refill(made))
             for node, path in zip(made, paths, strict=True):
                 if type(node) in NODES and node.requires_grad:
@@ -87,16 +87,6 @@ class Subject:
         return arguments, [
             x if names.count(x.name) == 1 else x._replace(name=f"{x.name} #{i}") for i, x in enumerate(found)
         ]
-
-    def _as_leaf(self, value: Any, path: str) -> Any:
-        """Return a new leaf for a float or an array of floats, anything else as it is."""
-        if type(value) is float:
-            return Value(value)
-        if isinstance(value, np.ndarray | np.floating) and is_floating(value):
-            leaf = Tensor(value)
-            self._check_leaf(leaf, path)
-            return leaf
-        return value
 
     def _check_leaf(self, node: Any, path: str) -> None:
         if node.op is not None:
@@ -204,17 +194,18 @@ class Subject:
 
     def record(self) -> list[Any]:
         """Return the outputs of ``f`` at the inputs, recorded with the user's lines."""
-        with recording(GRADIENTS | SOURCES):
+        with recording(GRADIENTS | SOURCES), np.errstate(all="ignore"):
             return self.outputs(self.call())
 
-    def record_beside(self, rng: np.random.Generator) -> list[Any]:
-        """Return the outputs recorded where every input is off by a few roundings."""
+    @contextmanager
+    def beside(self, rng: np.random.Generator) -> Iterator[None]:
+        """Let every input be off by a few roundings inside."""
         with self.varying():
             for leaf in self.leaves:
                 eps = float(np.finfo(leaf.node.dtype).eps)
                 moved = leaf.values * (1 + 4 * eps * rng.uniform(-1, 1, leaf.values.shape))
-                leaf.node._payload = float(moved) if type(leaf.node) is Value else moved.astype(leaf.node.dtype)
-            return self.record()
+                leaf.node._payload = float(moved) if type(leaf.node) is Value else np.asarray(moved, leaf.node.dtype)
+            yield
 
     def places(self) -> list[str]:
         """Return how one would write each of the m elements of the output; a number alone is empty."""
@@ -233,6 +224,15 @@ def raw(output: Any) -> Any:
 
 def _number(output: Any) -> Any:
     return output._payload if type(output) in NODES else output
+
+
+def as_leaf(value: Any) -> Any:
+    """Return a new leaf for a float or an array of floats, anything else as it is."""
+    if type(value) is float:
+        return Value(value)
+    if isinstance(value, np.ndarray | np.floating) and is_floating(value):
+        return Tensor(value)
+    return value
 
 
 def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
