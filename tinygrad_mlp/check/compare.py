@@ -229,7 +229,8 @@ def judge(claimed: Floats, slopes: Slopes, rtol: float, coarse: bool, slack: Any
         precise = (bound <= (COARSE if coarse else SHARP) * scale) | (claimed == 0) | (scale <= slack)
         state = np.full(np.shape(claimed), UNDECIDED)
         state[(apart <= allowed) & precise] = RIGHT
-        state[(apart > allowed) & (apart > 3 * bound)] = WRONG
+        absorbed = (value == 0) & (np.abs(claimed - slopes.moving) <= 1e-3 * np.abs(claimed))
+        state[(apart > allowed) & (apart > 3 * bound) & ~absorbed] = WRONG
         state[~np.isfinite(value) | np.isinf(bound)] = UNDECIDED
         state[slopes.kink] = np.where(between, KINK, OUTSIDE)[slopes.kink]
         finite = np.isfinite(claimed)

@@ -40,6 +40,7 @@ class Slopes(NamedTuple):
         left, right: the one-sided slopes.
         kink: whether the slopes on both sides differ however short the step.
         slack: how far the one-sided slopes may be off.
+        moving: the best that steps tell which change the output at all: shorter ones may be absorbed by rounding.
     """
 
     value: Floats
@@ -48,6 +49,7 @@ class Slopes(NamedTuple):
     right: Floats
     kink: Bools
     slack: Floats
+    moving: Floats
 
 
 def central(pair: Pair) -> Floats:
@@ -90,7 +92,7 @@ def ladder_steps(x: Floats, size: Floats) -> Floats:
     From a sixteenth of the larger of 1 and ``size``, that of the array around an element, down to what still moves it.
     """
     high = np.maximum(1.0, np.maximum(np.abs(x), size))
-    low = np.where(x == 0, 2.0**-70 * high, 2.0**-46 * np.abs(x))
+    low = np.where(x == 0, 2.0**-70, 2.0**-46 * np.abs(x))
     spread = np.log2(np.where(low > 0, high / np.maximum(low, TINY), 1.0)) / 2
     levels = int(np.clip(np.max(spread, initial=0.0) - 2, 12, 60))
     top = 2.0 ** np.floor(np.log2(high * TOP))
@@ -113,17 +115,38 @@ def climb(pairs: list[Pair], base: Floats, eps: float) -> Slopes:
         stays = (gaps[1:] > gaps[:-1] / 2) & (gaps[1:] > 8 * noise[1:])
         error = np.where(stays[1:-1], error + gaps[2:-1], error)
         value, bound = _best(E[1:-1], np.maximum(error, _contradicted(E[1:-1], D, noise)))
-        right, right_error = _one_sided(np.stack([(p.up - base) / p.right for p in pairs]), noise)
-        left, left_error = _one_sided(np.stack([(base - p.down) / p.left for p in pairs]), noise)
+        right, right_error = _one_sided([p.up - base for p in pairs], [p.right for p in pairs], noise)
+        left, left_error = _one_sided([base - p.down for p in pairs], [p.left for p in pairs], noise)
+        moving = _moving(pairs, E, error)
+        torn = _is_torn([p.up - p.down for p in pairs], noise[-1] * (pairs[-1].right + pairs[-1].left))
+        bound = np.where(torn, np.inf, bound)
         jump = np.abs(right - left)
         slack = right_error + left_error
-        kink = (bound >= jump / 4) & (jump > 4 * slack) & np.isfinite(slack)
-        only = np.isinf(bound) & np.isinf(slack)  # the edge of a domain: one side is all there is
-        value = np.where(
-            only, np.where(np.isfinite(right_error), right, np.where(np.isfinite(left_error), left, value)), value
-        )
-        bound = np.where(only, np.fmin(right_error, left_error), 2 * bound)
-    return Slopes(value, bound, left, right, kink, slack)
+        kink = (bound >= jump / 4) & (jump > 4 * slack) & np.isfinite(slack) & ~torn
+        one = np.isinf(bound) & (np.isinf(slack) | torn)  # at the edge of a domain, or of a jump, one side counts
+        value = np.where(one, np.where(right_error <= left_error, right, left), value)
+        bound = np.where(one, np.fmin(right_error, left_error), 2 * bound)
+    return Slopes(value, bound, left, right, kink, slack, moving)
+
+
+def _is_torn(changes: list[Floats], rounded: Floats) -> Bools:
+    """Say where a function jumps: across the shortest steps it changes by the same amount, however short they are."""
+    last = np.abs(np.stack(changes[-3:]))
+    low, high = np.min(last, axis=0), np.max(last, axis=0)
+    return np.asarray((low > 0.9 * high) & (low > 256 * rounded))
+
+
+def _moving(pairs: list[Pair], E: Floats, error: Floats) -> Floats:
+    """Return the best of the steps that move the output, where shorter ones may be absorbed by rounding inside.
+
+    The smallest change that was seen is then what rounding may do to every change.
+    """
+    change = np.stack([np.abs(p.up - p.down) for p in pairs])
+    moves = change > 0
+    last = len(pairs) - 1 - np.argmax(moves[::-1], axis=0)[None]
+    steps = np.stack([np.broadcast_to(p.right + p.left, change.shape[1:]) for p in pairs])
+    quantum = (np.take_along_axis(change, last, 0) / steps)[2:-1]
+    return _best(E[1:-1], np.where(moves[2:-1], error + quantum, np.inf))[0]
 
 
 def _contradicted(E: Floats, D: Floats, noise: Floats) -> Floats:
@@ -140,13 +163,15 @@ def _contradicted(E: Floats, D: Floats, noise: Floats) -> Floats:
     return excess
 
 
-def _one_sided(slopes: Floats, noise: Floats) -> tuple[Floats, Floats]:
+def _one_sided(changes: list[Floats], steps: list[Floats], noise: Floats) -> tuple[Floats, Floats]:
     """Return the slopes of one side, whose error shrinks with the step itself, and how far they may be off."""
+    slopes = np.stack([change / step for change, step in zip(changes, steps, strict=True)])
     E = slopes[1:] + (slopes[1:] - slopes[:-1]) / (RATIO - 1)
     change = np.abs(np.diff(E, axis=0))
     error = np.maximum(change[1:], change[:-1] / RATIO**2) + 4 * noise[2:-1]
-    value, bound = _best(E[1:-1], error)
-    return value, 2 * bound
+    value, bound = _best(E[1:-1], np.maximum(error, _contradicted(E[1:-1], slopes, noise)))
+    torn = _is_torn(changes, 2 * noise[-1] * steps[-1])
+    return value, np.where(torn, np.inf, 2 * bound)
 
 
 def _best(values: Floats, errors: Floats) -> tuple[Floats, Floats]:

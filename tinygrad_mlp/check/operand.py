@@ -101,7 +101,7 @@ class Operand:
             pairs.append(Pair(*(part.reshape(-1)[some] for part in pair)))
         slopes = climb(pairs, self.base.reshape(-1)[some], self.eps)
         u = self.u.reshape(-1)[some]
-        weights = (u, np.abs(u), u, u, np.ones(len(u), bool), np.abs(u))
+        weights = (u, np.abs(u), u, u, np.ones(len(u), bool), np.abs(u), u)
         parts = [np.split(w * part, sizes) for w, part in zip(weights, slopes, strict=True)]
         return [
             w
@@ -253,6 +253,7 @@ def _total(slopes: Slopes) -> Slopes:
         np.where(kink, high, slopes.value),
         kink,
         np.where(kink, slopes.slack, slopes.bound),
+        slopes.moving,
     )
     return Slopes(*(np.asarray(np.any(p) if p is kink else np.sum(p)).reshape(1) for p in parts))
 

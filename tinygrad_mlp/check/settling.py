@@ -1,7 +1,6 @@
 """What differences leave open, settled in other ways: a complex step, rounding of the claims, the rules themselves."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -88,27 +87,37 @@ class Settler:
             columns[x.k, x.i] = np.concatenate([np.asarray(part).reshape(-1) for part in parts])
         slopes = columns[x.k, x.i]
         value = float(slopes[x.j]) if len(slopes) == len(self.subject.base) else np.nan
-        if not (np.isfinite(value) and np.isfinite(x.claimed) and abs(value - x.measured) <= 2 * x.bound):
+        if not (np.isfinite(value) and np.isfinite(x.claimed) and self._is_possible(value, x)):
             return x  # the graph is not the whole function
         bound = 64 * float(np.finfo(np.float64).eps) * abs(value)
         apart = abs(x.claimed - value) > bound + self.rtol * abs(value)
         return x._replace(measured=value, bound=bound, how="by a complex step", state=WRONG if apart else RIGHT)
+
+    @staticmethod
+    def _is_possible(value: float, x: Found) -> bool:
+        """Return whether a derivative agrees with what was measured; where rounding took all of it, with the claim."""
+        return abs(value - x.measured) <= 2 * x.bound or (
+            x.measured == 0 and abs(value - x.claimed) < 1e-3 * abs(value)
+        )
 
     def _by_wobble(self, left: list[Found]) -> list[Found]:
         """Allow for what rounding does to the claims: how far they move as the inputs move by a rounding."""
         outputs = sorted({x.j for x in left if np.isfinite(x.claimed)})[:WOBBLED]
         if not outputs or not self.claims_move:
             return left
-        seen = [jacobians(self.subject, self._beside(), outputs) for _ in range(3)]
+        seen = [self._claims_beside(outputs) for _ in range(3)]
         rows = {j: row for row, j in enumerate(outputs)}
         done = []
         for x in left:
             if x.j in rows:
                 slack = 10 * max(abs(float(claims[x.k][rows[x.j], x.i]) - x.claimed) for claims in seen)
                 if abs(x.measured) <= x.bound:  # nothing there, beside what rounding of f makes
-                    slack = max(slack, self._floor(x))
+                    slack = max(slack, self._floor(x, max(np.max(np.abs(c[rows[x.j]])) for c in seen[0])))
                 slopes = Slopes(
-                    *(np.array([v]) for v in (x.measured, x.bound, x.left, x.right, x.state == OUTSIDE, 0.0))
+                    *(
+                        np.array([v])
+                        for v in (x.measured, x.bound, x.left, x.right, x.state == OUTSIDE, 0.0, x.measured)
+                    )
                 )
                 state = int(judge(np.array([x.claimed]), slopes, self.rtol, self.subject.coarse, slack)[0])
                 if state in (RIGHT, KINK):
@@ -116,18 +125,19 @@ class Settler:
             done.append(x)
         return done
 
-    def _beside(self) -> list[Any]:
-        """Return the outputs recorded with every input and every result off by a rounding or two."""
+    def _claims_beside(self, outputs: Sequence[int]) -> list[Floats]:
+        """Return rows of the Jacobians where every input and every result is off by a rounding or two."""
         with self.subject.beside(self.rng):
-            outputs = self.subject.record()
-            disturb(Recording(outputs).order, self.rng)
-        return outputs
+            recorded = self.subject.record()
+            disturb(Recording(recorded).order, self.rng)
+            return jacobians(self.subject, recorded, outputs)
 
-    def _floor(self, x: Found) -> float:
-        """Return the derivative that a few roundings of the output make of a change of the input by its own size."""
+    def _floor(self, x: Found, largest: float) -> float:
+        """Return what a few roundings make of an output's gradient, the largest element given, where there is none."""
         values = self.subject.leaves[x.k].values
         size = abs(float(values.reshape(-1)[x.i])) or float(np.max(np.abs(values), initial=0.0)) or 1.0
-        return 8 * self.subject.eps * abs(float(self.subject.base[x.j])) / size
+        eps = float(np.finfo(np.float32 if self.subject.coarse else np.float64).eps)
+        return 8 * eps * max(largest, abs(float(self.subject.base[x.j])) / size)
 
     def _by_rules(self, left: list[Found]) -> list[Found]:
         """Settle what no number can: where every operation's own rule is right, so is their product.
