@@ -262,3 +262,8 @@ def test_operands_of_other_shapes_run_beside_blocks(switches, f, dtype):
                     assert_same(a, b, *tolerances)
     finally:
         patched.undo()
+
+
+def test_comparisons_of_floats_are_joined():
+    f = tg.compile(lambda x: tg.where((x > 0.0) & (x < 1.0) | ~(x > -1.0), x, 0.0))
+    assert [f(tg.Value(x)) for x in (0.7, 1.5, -0.5, -2.0)] == [0.7, 0.0, 0.0, -2.0]

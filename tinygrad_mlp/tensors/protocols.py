@@ -16,7 +16,7 @@ from tinygrad_mlp.table import PLAIN, VARARGS, Op
 def _logic(op: Op, *operands: Any) -> Any:
     """Return a logical op of booleans; ``&`` and its kin on other numbers are refused."""
     for x in operands:
-        if x is not True and x is not False and getattr(x, "dtype", None) != np.dtype(bool):
+        if type(getattr(x, "_payload", x)) is not bool and getattr(x, "dtype", None) != np.dtype(bool):
             raise DTypeError(f"{op.name}: & | ^ ~ take booleans, such as comparisons give")
     return op(*operands)
 
