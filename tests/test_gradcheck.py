@@ -1,5 +1,8 @@
 """gradcheck confirms right derivatives of every kind, and names each element of a wrong one."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +12,9 @@ from strategies import SMOOTH, call
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
-from tinygrad_mlp.check import gradcheck
-from tinygrad_mlp.errors import DTypeError, GradcheckError, GradientError
-from tinygrad_mlp.table import OPS, defvjp, defvjps, primitive
+from tinygrad_mlp.check import assert_gradients, gradcheck, gradgradcheck
+from tinygrad_mlp.errors import DTypeError, GradcheckError, GradientError, UnsupportedError
+from tinygrad_mlp.table import OPS, defjvp, defvjp, defvjps, primitive
 
 
 @pytest.fixture
@@ -266,3 +269,147 @@ def test_a_nan_beside_a_finite_slope_is_wrong():
 )
 def test_false_alarms_of_before(f, inputs):
     assert gradcheck(f, *inputs)
+
+
+def _writes(g, y, x):  # noqa: ARG001
+    g *= 2.0
+    return g
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda g, y, x: tg.sum(g * x, axis=0), r"its vjp returned shape \(3,\) for an operand of shape \(2, 3\)"),  # noqa: ARG005
+        (lambda g, y, x: None, "its vjp returned None"),  # noqa: ARG005
+        (lambda g, y, x: g.no_such_thing, "its vjp raised AttributeError"),  # noqa: ARG005
+        (_writes, "its vjp writes into the cotangent"),
+    ],
+)
+def test_a_rule_that_fails_is_named(rule, message):
+    @primitive
+    def failing(xp, x):
+        return x + 1.0
+
+    defvjp(failing, rule)
+    try:
+        for f in (failing, lambda x: tg.exp(failing(tg.sin(x)))):
+            report = gradcheck(f, np.arange(6.0).reshape(2, 3), raise_exception=False)
+            assert report.verdict == "wrong"
+            assert [c.op for c in report.culprits] == ["failing"]
+            assert re.search(message, str(report))
+    finally:
+        del OPS["failing"]
+
+
+def test_an_input_that_is_changed_is_said():
+    def f(x, scale):
+        scale[0] = 2.0
+        return x * 2.0
+
+    with pytest.raises(GradientError, match="f changes its input"):
+        gradcheck(f, np.ones(2), np.ones(1, int))
+
+
+def test_inputs_that_share_memory_are_noted():
+    x = np.arange(3.0)
+    report = gradcheck(lambda x, y: x * y, x, x)
+    assert report.verdict == "right"
+    assert "input 0 and input 1 share memory" in str(report)
+
+
+def test_a_jvp_of_its_own_is_checked_in_forward_mode():
+    @primitive
+    def doubled(xp, x):
+        return x + x
+
+    defvjp(doubled, lambda g, y, x: 2.0 * g)  # noqa: ARG005
+    defjvp(doubled, lambda t, y, x: 3.0 * t)  # noqa: ARG005
+    try:
+        f = lambda x: tg.sin(doubled(x))  # noqa: E731
+        assert gradcheck(f, np.ones(2)).verdict == "right"
+        for mode in ("forward", "both"):
+            report = gradcheck(f, np.ones(2), mode=mode, raise_exception=False)
+            assert report.verdict == "wrong", report
+            assert [(c.op, c.mode) for c in report.culprits] == [("doubled", "jvp")]
+    finally:
+        del OPS["doubled"]
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+def test_second_derivatives_name_a_rule_that_leaves_the_graph(method):
+    @primitive
+    def square_by_numpy(xp, x):
+        return x * x
+
+    defvjp(square_by_numpy, lambda g, y, x: g * 2.0 * np.asarray(getattr(x, "data", x)))  # noqa: ARG005
+    try:
+        assert gradcheck(square_by_numpy, np.ones(2), method=method).verdict == "right"
+        report = gradgradcheck(square_by_numpy, np.array([1.0, 2.0]), method=method, raise_exception=False)
+        assert report.verdict == "wrong"
+        assert "gradient lost" in str(report)
+    finally:
+        del OPS["square_by_numpy"]
+
+
+def test_a_report_is_text_html_and_json(cube):
+    report = gradcheck(cube, np.array([0.5, 3.0]), raise_exception=False)
+    assert json.loads(json.dumps(report.to_dict()))["verdict"] == "wrong"
+    page = report._repr_html_()
+    assert page.count("<table") == page.count("</table>") == 2
+    assert "∂f[0]/∂x[0]" in page
+    assert "<script" not in page
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(cube, np.array([0.5, 3.0]))
+    assert str(caught.value).splitlines()[2:] == str(report).splitlines()[2:]  # the second has the line of the call
+
+
+def test_a_report_is_in_colour_at_a_terminal_only(monkeypatch):
+    report = gradcheck(tg.exp, 1.0)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert repr(report) == str(report)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert "\x1b[1;32mright\x1b[0m" in repr(report)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert repr(report) == str(report)
+
+
+def test_asserting_raises_on_what_is_undecided_too():
+    assert_gradients(tg.exp, 1.0)
+    with pytest.raises(GradcheckError, match="undecided"):
+        assert_gradients(tg.sqrt, 0.0)
+
+
+@pytest.mark.parametrize(("mode", "method"), [("backwards", "auto"), ("reverse", "fast")])
+def test_an_unknown_mode_or_method_is_refused(mode, method):
+    with pytest.raises(UnsupportedError, match="choose"):
+        gradcheck(tg.exp, 1.0, mode=mode, method=method)
+
+
+def test_a_large_function_is_checked_by_its_graph():
+    x = np.random.default_rng(0).normal(size=(40, 40))
+    f = lambda x: tg.sum(tg.tanh(x @ x) + tg.relu(x))  # noqa: E731
+    report = gradcheck(f, np.tile(x, (3, 3)))
+    assert report.verdict == "right"
+    assert "the rules of" in report.coverage
+    assert [i.checked for i in report.inputs] == [120 * 120]
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+def test_one_element_of_many_that_is_a_little_off_is_found(method):
+    @primitive
+    def almost(xp, x):
+        return x * 2.0
+
+    def rule(g, y, x):  # noqa: ARG001
+        factor = np.full((50, 50), 2.0)
+        factor[31, 7] = 2.04
+        return g * factor
+
+    defvjp(almost, rule)
+    try:
+        f = lambda x: tg.sum(tg.sin(almost(x)))  # noqa: E731
+        report = gradcheck(f, np.random.default_rng(0).normal(size=(50, 50)), method=method, raise_exception=False)
+        assert report.verdict == "wrong"
+        assert [(c.op, c.index) for c in report.culprits] == [("almost", (31, 7))]
+    finally:
+        del OPS["almost"]

@@ -254,12 +254,16 @@ class GradcheckReport(Report):
 
 def _worst(failures: list[Element]) -> Table:
     rows = [
-        (e.name, number(e.analytic), f"{number(e.numeric)} ± {e.bound:.1g}", f"{100 * e.relative_error:.2g} %")
+        (e.name, number(e.analytic), f"{number(e.numeric)} ± {e.bound:.1g}", _percent(e.relative_error))
         for e in failures[:SHOWN]
     ]
     if len(failures) > SHOWN:
         rows.append((f"… {len(failures) - SHOWN:,} more", "", "", ""))
     return Table(("wrong", "analytic", "numeric", "off by"), rows)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if 1 <= share < 1e6 else f"{100 * share:.2g} %"
 
 
 def _rows(inputs: tuple[InputSummary, ...]) -> Table:

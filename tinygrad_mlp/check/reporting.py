@@ -10,7 +10,7 @@ Verdict: TypeAlias = Literal["right", "wrong", "undecided"]
 
 COLOURS = {"right": "32", "wrong": "31", "undecided": "33"}  # of a terminal (ECMA-48): green, red, yellow
 INKS = {"right": "#007A5A", "wrong": "#B34700", "undecided": "#8A6100"}  # of a page: readable on white
-STYLE = "border-collapse:collapse;font-variant-numeric:tabular-nums"
+STYLE = "border-collapse:collapse;margin:6px 0;font-variant-numeric:tabular-nums"
 CELL = "text-align:left;padding:2px 12px 2px 0;border-bottom:1px solid #ccc"
 
 

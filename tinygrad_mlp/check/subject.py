@@ -40,6 +40,7 @@ class Subject:
         leaves: what is varied.
         eps: the precision in which values are computed.
         coarse: whether an input is float32, so that what the engine derives has seven digits at most.
+        notes: what is odd about the inputs.
         shapes, kinds: of the outputs; a kind says whether it is a float, and the dtype.
     """
 
@@ -58,6 +59,7 @@ class Subject:
         self.call = called(f, self.arguments)
         self.coarse = any(leaf.node.dtype != np.float64 for leaf in self.leaves)
         self.eps = float(np.finfo(np.float64).eps)
+        self.notes = self._aliased()
         self.shapes: list[tuple[int, ...]] = []
         self.kinds: list[tuple[bool, Any]] = []
         with self.varying():
@@ -103,6 +105,13 @@ class Subject:
             for value, path in zip(nest.leaves, nest.paths, strict=True):
                 if isinstance(value, np.ndarray):
                     yield f"input {i}{path}", value
+
+    def _aliased(self) -> list[str]:
+        """Return a line for inputs that share memory: a leaf is made of each, and varied on its own."""
+        arrays = [(path, x) for path, x, _ in self._constants if is_floating(x)]
+        pairs = ((a, b) for i, a in enumerate(arrays) for b in arrays[i + 1 :])
+        shared = [f"{a[0]} and {b[0]}" for a, b in pairs if np.may_share_memory(a[1], b[1])]
+        return [f"{both} share memory; each was varied on its own" for both in shared[:3]]
 
     # ------------------------------------------------------------------------------------------------------- values
 
