@@ -413,3 +413,11 @@ def test_one_element_of_many_that_is_a_little_off_is_found(method):
         assert [(c.op, c.index) for c in report.culprits] == [("almost", (31, 7))]
     finally:
         del OPS["almost"]
+
+
+def test_what_takes_symmetric_matrices_says_so():
+    x = np.array([[2.0, 0.3], [0.3, 1.0]])
+    report = gradcheck(tg.linalg.cholesky, x, raise_exception=False)
+    assert report.verdict == "wrong"
+    assert "cholesky takes its operand to be symmetric" in str(report)
+    assert gradcheck(lambda x: tg.linalg.cholesky((x + x.T) / 2), x)

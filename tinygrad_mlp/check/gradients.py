@@ -231,6 +231,12 @@ class _Check:
             faults = check_rules(self.recording.order, self.rng, thorough=True).faults
         if wrong and not faults:
             self.notes += settler.lost
+            symmetric = {node.op.name: None for node in self.recording.order if node.op.symmetric}
+            self.notes += [
+                f"{name} takes its operand to be symmetric, and gives the gradient of symmetric changes: "
+                f"check the function of x that has (x + x.T) / 2 there"
+                for name in symmetric
+            ]
             if any(e.verdict == "wrong" and not np.isfinite(e.analytic) for e in elements):
                 self.notes.append("a gradient is not finite though the slope is: check.where_nan says which operation")
         if comparison.pending:
