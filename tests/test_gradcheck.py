@@ -265,6 +265,11 @@ def test_a_nan_beside_a_finite_slope_is_wrong():
         (lambda x: tg.sum(tg.softmax(x)), [np.array([1.0, 2.0, 3.0])]),
         (lambda x: 1e-12 * tg.sin(x), [1.0]),
         (lambda x: tg.sigmoid(x) + 5.0, [-40.0]),
+        (tg.remainder, [1e12, 2.0]),  # at a jump
+        (tg.log_softmax, [np.array([60.0, 0.0])]),  # whose first element is 0, and does not change at all
+        (tg.floor_divide, [1e12, 1e3]),
+        (lambda x: tg.clip(x, None, 3.0), [np.array([3.0, 1.0])]),
+        (tg.sum, [np.array([1.0, np.inf, -np.inf])]),
     ],
 )
 def test_false_alarms_of_before(f, inputs):
@@ -421,3 +426,18 @@ def test_what_takes_symmetric_matrices_says_so():
     assert report.verdict == "wrong"
     assert "cholesky takes its operand to be symmetric" in str(report)
     assert gradcheck(lambda x: tg.linalg.cholesky((x + x.T) / 2), x)
+
+
+@pytest.mark.parametrize("seed", [79, 194])
+def test_second_derivatives_that_cancel_are_no_false_alarm(seed):
+    x = [
+        [6.78222222, -1.83555556, -0.94666667],
+        [-1.39111111, 5.44888889, 0.83111111],
+        [0.38666667, -0.50222222, 7.2266],
+    ]
+    assert gradgradcheck(tg.softmax, np.array(x), rng=seed)
+
+
+def test_rules_are_checked_beside_operands_that_are_not_finite():
+    report = gradcheck(lambda x: tg.sum(tg.logcumsumexp(x)), np.array([1.0, -np.inf, 2.0]), method="graph")
+    assert report.verdict == "right"

@@ -54,7 +54,7 @@ def lost(subject: Subject, recording: Recording, rng: np.random.Generator) -> li
         for i, (a, b) in enumerate(zip(node.inputs, twin.inputs, strict=False)):
             if type(a) in NODES and a.requires_grad:
                 continue
-            if not np.array_equal(np.asarray(plain(a)), np.asarray(plain(b)), equal_nan=True):
+            if not _same(plain(a), plain(b)):
                 notes.append(
                     f"gradient lost: operand {i} of {node.op.name}{line} changes with the inputs, yet no gradient "
                     f"flows through it: {CAUSES}"
@@ -65,6 +65,13 @@ def lost(subject: Subject, recording: Recording, rng: np.random.Generator) -> li
             if type(value) is float and value != twin.params.get(key)
         ]
     return notes
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is None or b is None:
+        return a is b
+    a, b = np.asarray(a), np.asarray(b)
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f"))
 
 
 def _size(x: Floats) -> Floats:

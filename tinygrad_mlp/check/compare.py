@@ -30,6 +30,7 @@ from .subject import Subject
 RTOL, COARSE_RTOL = 1e-7, 1e-3  # how far float64, and float32, gradients may be off by their own rounding
 SHARP, COARSE = 1e-4, 1e-2  # a bound wider than this part of a derivative decides nothing about it
 LISTED = 1000  # derivatives up to which a report keeps all; of more it keeps those that are not plainly right
+UNSEEN = 1e-14  # a derivative below this may be absorbed by rounding where the output does not change at all
 BLOCK = 2**19  # derivatives that are compared at once
 REFINED = 60  # wrong columns after which the others are not looked at closely
 CLIMBED = 1000  # columns that are looked at closely at a time
@@ -126,8 +127,9 @@ def look_closer(subject: Any, claims: Sequence[Floats], result: Comparison, rtol
 
 def _sizes(x: Floats) -> tuple[Floats, float]:
     """Return for each element how large it is among its kind, and the size of the largest."""
-    largest = float(np.max(np.abs(x), initial=0.0, where=np.isfinite(x)))
-    return np.maximum(np.abs(x), 0.01 * largest if largest else 1.0), largest
+    finite = np.isfinite(x)
+    largest = float(np.max(np.abs(x), initial=0.0, where=finite))
+    return np.where(finite, np.maximum(np.abs(x), 0.01 * largest if largest else 1.0), 1.0), largest
 
 
 def _first_look(
@@ -138,8 +140,8 @@ def _first_look(
     sizes, _ = _sizes(x)
     line = subject.line(k)
     h = 2.0 ** np.floor(np.log2(sizes[at] * FIRST))
-    wide = _pairs(line, x, at, h, len(subject.base), result)
     with np.errstate(all="ignore"):
+        wide = _pairs(line, x, at, h, len(subject.base), result)
         value, bound = central(wide), rounding(wide, subject.eps)
         bends = np.abs(gap(wide, subject.base)) > BENT * np.abs(value) + 2 * bound
         settled = _settled(claimed, value, bound, 0.0, subject.coarse) & ~bends
@@ -191,7 +193,7 @@ def _settled(claimed: Floats, value: Floats, bound: Floats, rtol: float, coarse:
 
 
 def _tally(tally: Tally, claimed: Floats, value: Floats, settled: Bools) -> None:
-    error = np.where(settled, claimed - value, 0.0)
+    error = np.subtract(claimed, value, out=np.zeros_like(value), where=settled)
     size = np.where(settled, claimed, 0.0)
     tally.checked += len(claimed)
     tally.total += claimed.size
@@ -207,12 +209,15 @@ def _ladder(subject: Subject, k: int, i: int, outputs: Any, result: Comparison) 
     pairs = []
     for h in steps.tolist():
         above, below = x + h, x - h
-        if above == x or below == x:
+        if not (above > x > below) or not np.isfinite(above - below):
             break
         pairs.append(
             Pair(line(i, above)[outputs], line(i, below)[outputs], np.asarray(above - x), np.asarray(x - below))
         )
     result.evaluations += 2 * len(pairs)
+    if len(pairs) < 4:  # an input that is not finite, or so large that nothing moves it
+        nothing = np.full(len(outputs), np.nan)
+        return Slopes(nothing, nothing, nothing, nothing, np.zeros(len(outputs), bool), nothing, nothing)
     return climb(pairs, subject.base[outputs], subject.eps)
 
 
@@ -229,7 +234,8 @@ def judge(claimed: Floats, slopes: Slopes, rtol: float, coarse: bool, slack: Any
         precise = (bound <= (COARSE if coarse else SHARP) * scale) | (claimed == 0) | (scale <= slack)
         state = np.full(np.shape(claimed), UNDECIDED)
         state[(apart <= allowed) & precise] = RIGHT
-        absorbed = (value == 0) & (np.abs(claimed - slopes.moving) <= 1e-3 * np.abs(claimed))
+        absorbed = np.abs(claimed - slopes.moving) <= 1e-3 * np.abs(claimed)
+        absorbed = (value == 0) & (absorbed | ((bound == 0) & (np.abs(claimed) < UNSEEN)))
         state[(apart > allowed) & (apart > 3 * bound) & ~absorbed] = WRONG
         state[~np.isfinite(value) | np.isinf(bound)] = UNDECIDED
         state[slopes.kink] = np.where(between, KINK, OUTSIDE)[slopes.kink]

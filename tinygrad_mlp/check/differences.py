@@ -92,8 +92,10 @@ def ladder_steps(x: Floats, size: Floats) -> Floats:
     From a sixteenth of the larger of 1 and ``size``, that of the array around an element, down to what still moves it.
     """
     high = np.maximum(1.0, np.maximum(np.abs(x), size))
-    low = np.where(x == 0, 2.0**-70, 2.0**-46 * np.abs(x))
-    spread = np.log2(np.where(low > 0, high / np.maximum(low, TINY), 1.0)) / 2
+    high = np.where(np.isfinite(high), high, 1.0)
+    low = np.where(x == 0, 2.0**-70, 2.0**-51 * np.abs(x))
+    ratio = np.where(np.isfinite(low) & (low > 0), high / np.where(low > 0, low, 1.0), 1.0)
+    spread = np.log2(np.maximum(ratio, 1.0)) / 2
     levels = int(np.clip(np.max(spread, initial=0.0) - 2, 12, 60))
     top = 2.0 ** np.floor(np.log2(high * TOP))
     return np.asarray(top * RATIO ** -np.arange(levels)[:, None])
@@ -108,17 +110,19 @@ def climb(pairs: list[Pair], base: Floats, eps: float) -> Slopes:
     with np.errstate(all="ignore"):
         D = np.stack([central(p) for p in pairs])
         noise = np.stack([rounding(p, eps) for p in pairs])
+        rough = _roughness(D, pairs)
         gaps = np.abs(np.stack([gap(p, base) for p in pairs]))
         E = D[1:] + (D[1:] - D[:-1]) / (RATIO**2 - 1)
         change = np.abs(np.diff(E, axis=0))
-        error = np.maximum(change[1:], change[:-1] / RATIO**3) + 2 * noise[2:-1]
+        error = np.maximum(change[1:], change[:-1] / RATIO**3) + 2 * np.maximum(noise, rough)[2:-1]
         stays = (gaps[1:] > gaps[:-1] / 2) & (gaps[1:] > 8 * noise[1:])
         error = np.where(stays[1:-1], error + gaps[2:-1], error)
         value, bound = _best(E[1:-1], np.maximum(error, _contradicted(E[1:-1], D, noise)))
-        right, right_error = _one_sided([p.up - base for p in pairs], [p.right for p in pairs], noise)
-        left, left_error = _one_sided([base - p.down for p in pairs], [p.left for p in pairs], noise)
+        rounded = rounding(pairs[-1], eps) * (pairs[-1].right + pairs[-1].left)
+        right, right_error = _one_sided([p.up - base for p in pairs], [p.right for p in pairs], noise, rough, rounded)
+        left, left_error = _one_sided([base - p.down for p in pairs], [p.left for p in pairs], noise, rough, rounded)
         moving = _moving(pairs, E, error)
-        torn = _is_torn([p.up - p.down for p in pairs], noise[-1] * (pairs[-1].right + pairs[-1].left))
+        torn = _is_torn([p.up - p.down for p in pairs], rounded)
         bound = np.where(torn, np.inf, bound)
         jump = np.abs(right - left)
         slack = right_error + left_error
@@ -127,6 +131,20 @@ def climb(pairs: list[Pair], base: Floats, eps: float) -> Slopes:
         value = np.where(one, np.where(right_error <= left_error, right, left), value)
         bound = np.where(one, np.fmin(right_error, left_error), 2 * bound)
     return Slopes(value, bound, left, right, kink, slack, moving)
+
+
+def _roughness(D: Floats, pairs: list[Pair]) -> Floats:
+    """Return what rounding inside the function may do to each quotient: more than that of its value, if it cancels.
+
+    Where rounding rules, quotients of neighbouring steps differ by some amplitude over the step. That amplitude is
+    taken from the shortest steps that differ at all; a low one of several, for longer steps differ by curvature.
+    """
+    steps = np.stack([np.broadcast_to(p.right + p.left, D.shape[1:]) for p in pairs])
+    amplitude = np.abs(np.diff(D, axis=0)) * steps[1:]
+    differs = (amplitude > 0) & np.isfinite(amplitude)
+    last = differs & (np.cumsum(differs[::-1], axis=0)[::-1] <= 8)
+    lowest = np.sort(np.where(last, amplitude, np.inf), axis=0)[2]
+    return np.asarray(np.where(np.isfinite(lowest), 4 * lowest, 0.0) / steps)
 
 
 def _is_torn(changes: list[Floats], rounded: Floats) -> Bools:
@@ -163,14 +181,16 @@ def _contradicted(E: Floats, D: Floats, noise: Floats) -> Floats:
     return excess
 
 
-def _one_sided(changes: list[Floats], steps: list[Floats], noise: Floats) -> tuple[Floats, Floats]:
+def _one_sided(
+    changes: list[Floats], steps: list[Floats], noise: Floats, rough: Floats, rounded: Floats
+) -> tuple[Floats, Floats]:
     """Return the slopes of one side, whose error shrinks with the step itself, and how far they may be off."""
     slopes = np.stack([change / step for change, step in zip(changes, steps, strict=True)])
     E = slopes[1:] + (slopes[1:] - slopes[:-1]) / (RATIO - 1)
     change = np.abs(np.diff(E, axis=0))
-    error = np.maximum(change[1:], change[:-1] / RATIO**2) + 4 * noise[2:-1]
+    error = np.maximum(change[1:], change[:-1] / RATIO**2) + 4 * np.maximum(noise, rough)[2:-1]
     value, bound = _best(E[1:-1], np.maximum(error, _contradicted(E[1:-1], slopes, noise)))
-    torn = _is_torn(changes, 2 * noise[-1] * steps[-1])
+    torn = _is_torn(changes, rounded)
     return value, np.where(torn, np.inf, 2 * bound)
 
 

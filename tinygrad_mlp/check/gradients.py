@@ -1,5 +1,6 @@
 """``gradcheck`` and ``gradgradcheck``: what the engine derives against numbers, each element at its own scale."""
 
+import math
 from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature
 from typing import Any, Literal
@@ -312,8 +313,9 @@ class _Check:
     def _direction(self, k: int, g: Floats, u: Floats) -> Found | None:
         """Return how the gradient of ``Σ u f`` in one leaf fares along a random direction; None if it agrees."""
         subject, x = self.subject, self.subject.leaves[k].values
-        size = np.maximum(np.abs(x), 0.01 * np.max(np.abs(x), initial=0.0) or 1.0)
-        d = size * signed(self.rng, x.shape)
+        finite = np.isfinite(x)
+        size = np.maximum(np.abs(x), 0.01 * np.max(np.abs(x), initial=0.0, where=finite) or 1.0)
+        d = np.where(finite, size, 0.0) * signed(self.rng, x.shape)
         with subject.varying():
             values = [leaf.values for leaf in subject.leaves]
 
@@ -360,8 +362,8 @@ class _Check:
         leaf, tally = self.subject.leaves[k], comparison.tallies[k]
         mine = [e for e in elements if e.input == leaf.name]
         loose = [e for e in mine if e.verdict == "wrong"]
-        error = np.sqrt(tally.error + sum(e.error**2 for e in loose))
-        norm = np.sqrt(tally.norm + sum(max(abs(e.analytic), abs(e.numeric)) ** 2 for e in loose))
+        error = math.sqrt(tally.error + sum(e.error**2 for e in loose))
+        norm = math.sqrt(tally.norm + sum(max(abs(e.analytic), abs(e.numeric)) ** 2 for e in loose))
         return InputSummary(
             leaf.name, leaf.values.shape, tally.checked,
             sum(e.verdict == "wrong" for e in mine), sum(e.verdict == "undecided" for e in mine),

@@ -52,7 +52,8 @@ class Operand:
         self.is_float = type(values[i]) is float
         self.x = np.asarray(self.values[i], np.float64)
         self.largest = float(np.max(np.abs(self.x), initial=0.0, where=np.isfinite(self.x)))
-        self.sizes = np.maximum(np.abs(self.x), 0.01 * self.largest if self.largest else 1.0)
+        sizes = np.maximum(np.abs(self.x), 0.01 * self.largest if self.largest else 1.0)
+        self.sizes = np.where(np.isfinite(self.x), sizes, 0.0)  # what is not finite stays where it is
         self.rtol = COARSE_RTOL if self.coarse else RTOL
         self.eps = float(np.finfo(np.float64).eps)
         self.base = self.output(self.x)
@@ -82,11 +83,12 @@ class Operand:
 
     def _elementwise(self) -> list[Wrong]:
         """Compare every element: an element of the output depends on one of the operand."""
-        h = self.sizes * FIRST
+        h = self.sizes * FIRST  # 0 for what is not finite
         wide = self._moved(h)
         at = self._open(central(wide), rounding(wide, self.eps), 0.0)
         if len(at):
             at = self._open(*extrapolated(wide, self._moved(h / RATIO), self.base, self.eps), self.rtol)
+        at = at[np.isfinite(self.x.reshape(-1)[at])]
         if not len(at):
             return []
         steps = ladder_steps(self.x.reshape(-1)[at], np.full(len(at), self.largest))
@@ -203,7 +205,9 @@ class Operand:
         return found
 
     def _element(self, j: int) -> list[Wrong]:
-        """Compare one element, by two steps and then by a ladder."""
+        """Compare one element, by two steps and then by a ladder; what is not finite has no slope."""
+        if not np.isfinite(self.x.reshape(-1)[j]):
+            return []
         unit = np.zeros(self.x.size)
         unit[j] = 1.0
         direction = self._allowed(unit.reshape(self.x.shape))
