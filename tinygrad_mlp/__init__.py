@@ -285,17 +285,19 @@ from tinygrad_mlp.transforms import grad, hessian, hvp, jacobian, jvp, value_and
 
 if TYPE_CHECKING:
     from tinygrad_mlp import check, data, export, linalg, nn, notes, optim, train, viz
-    from tinygrad_mlp.check import gradcheck, gradgradcheck, where_nan
+    from tinygrad_mlp.check import check_formula, find_counterexample, gradcheck, gradgradcheck, where_nan
     from tinygrad_mlp.viz import draw
 
 __version__ = "0.1.0"
 
 LAZY = {  # name -> the module that has it, or is it
     "check": "check",
+    "check_formula": "check",
     "compile": "compiler",
     "data": "data",
     "draw": "viz",
     "export": "export",
+    "find_counterexample": "check",
     "gradcheck": "check",
     "gradgradcheck": "check",
     "linalg": "linalg",
@@ -308,9 +310,10 @@ LAZY = {  # name -> the module that has it, or is it
 }
 
 __all__ = [
-    "Tensor", "Value", "check", "compile", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps", "draw", "export",
-    "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "jacobian", "jvp", "linalg", "nn", "no_grad", "notes",
-    "optim", "primitive", "sources", "tensor", "train", "value_and_grad", "viz", "vjp", "where_nan",
+    "Tensor", "Value", "check", "check_formula", "compile", "data", "defjvp", "defvjp", "defvjp_argnum", "defvjps",
+    "draw", "export", "find_counterexample", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "jacobian", "jvp",
+    "linalg", "nn", "no_grad", "notes", "optim", "primitive", "sources", "tensor", "train", "value_and_grad", "viz",
+    "vjp", "where_nan",
     "celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "log_softmax",
     "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softmin", "softplus", "softsign",
     "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "column_stack",

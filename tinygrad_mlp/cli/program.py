@@ -16,10 +16,10 @@ from typing import NoReturn
 
 from tinygrad_mlp.errors import DataError, LayoutError, MissingDependencyError, ModelFileError, TrainingError
 
-from . import demo, drawing, notes, predict, train
+from . import check, demo, drawing, notes, predict, train
 from .output import CommandError
 
-COMMANDS = (demo, notes, train, predict, drawing)
+COMMANDS = (demo, notes, train, predict, drawing, check)
 
 # What the user can mend; any other exception is a bug of the program and keeps its traceback.
 MENDABLE = (CommandError, DataError, LayoutError, MissingDependencyError, ModelFileError, TrainingError)
