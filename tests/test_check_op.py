@@ -21,8 +21,7 @@ OTHERS = {name: op for name, op in ROWS.items() if not op.elementwise}
 # What is wrong in the table itself, by aspect.
 KNOWN = {
     "power": {"dtypes", "floats against arrays"},  # the rule of b widens beside a number; NumPy's array(-inf) ** 0.5
-    "xlogy": {"dtypes", "special points"},  # widens beside a number; nan for y at (0, 0), where the slope is 0
-    "linear": {"broadcasting"},  # takes a bias that is larger than the product, and then fails in its rule
+    "xlogy": {"dtypes", "special points"},  # the rule of x widens beside a number; nan for y at (0, 0), as PyTorch's
     "cofactors_slope": {"broadcasting"},  # takes stacks of different lengths, and then fails in its rule
 }
 

@@ -135,3 +135,8 @@ PLACES = {
 def test_complex_numbers_are_refused_wherever_they_come(place, z):
     with pytest.raises((DTypeError, tg.errors.ShapeError), match=r"complex|real number|shape"):
         place(z)
+
+
+def test_xlogy_of_float32_and_a_number_stays_float32():
+    assert tg.xlogy(np.ones(2, np.float32), 2.5).dtype == np.float32
+    assert np.allclose(tg.xlogy(np.array([1, 0]), 2.5), [np.log(2.5), 0.0])

@@ -413,3 +413,8 @@ def test_functions_of_numpy_record_the_same():
 def test_matmul_of_any_shapes_passes_gradcheck(shapes):
     a, b = (array(i, shape) for i, shape in enumerate(shapes))
     assert gradcheck(lambda a, b: (tg.matmul(a, b) * 1.5).sum(), a, b)
+
+
+def test_a_bias_larger_than_the_product_is_refused():
+    with pytest.raises(ShapeError, match=r"the bias must have shape \(1,\)"):
+        tg.linear(np.ones((2, 3)), np.ones((3, 1)), np.ones(4))

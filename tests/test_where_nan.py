@@ -15,8 +15,8 @@ from strategies import call, leaves
 import tinygrad_mlp as tg
 from tinygrad_mlp import Tensor, Value
 from tinygrad_mlp.backward import cotangents
-from tinygrad_mlp.check.nonfinite.dependence import dependence
 from tinygrad_mlp.check.nonfinite import where_nan
+from tinygrad_mlp.check.nonfinite.dependence import dependence
 from tinygrad_mlp.errors import StaleError, TinygradError
 from tinygrad_mlp.table import OPS
 

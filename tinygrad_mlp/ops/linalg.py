@@ -75,7 +75,11 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None, /) -> Any:
     if weight.ndim != 2:
         raise ValueError
     y = xp.matmul(x, weight)
-    return y if bias is None else y + bias
+    if bias is None:
+        return y
+    if bias.ndim > 1 or bias.shape not in ((), (1,), y.shape[-1:]):
+        raise ValueError
+    return y + bias
 
 
 def _linear_vjp(wanted: Any, g: Any, _y: Any, x: Any, weight: Any, _bias: Any, **_: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arrays import as_payload
+from tinygrad_mlp.arrays import as_payload, is_floating
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops.elementwise import abs, divide, exp, log, power, where
 from tinygrad_mlp.ops.shaping import astype
@@ -116,6 +116,8 @@ def logaddexp2(xp: Any, a: Any, b: Any) -> Any:
 )
 def xlogy(xp: Any, x: Any, y: Any) -> Any:
     """Return ``x * log(y)``, 0 where ``x`` is 0 and ``y`` is not nan."""
+    if type(y) is float and type(x) is not float and is_floating(x):
+        y = xp.asarray(y, dtype=x.dtype)  # a number never widens
     absent = xp.logical_and(x == 0, xp.logical_not(xp.isnan(y)))
     return xp.where(absent, 0.0, x * xp.log(xp.where(absent, 1.0, y)))
 

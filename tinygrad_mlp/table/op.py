@@ -103,7 +103,7 @@ class Op:
         self.latex = latex
         self.elementwise = elementwise
         self.linear = linear
-        self.scalars = elementwise if scalars is None else scalars
+        self.scalars = (elementwise if scalars is None else scalars) and not saves  # a Value has no place to save in
         self.saves = saves
         self.view = view
         self.random = random
