@@ -49,7 +49,7 @@ def tells_apart(before: Any, after: Any) -> bool:
     if isinstance(before, str) or isinstance(after, str):
         return before != after
     largest = max(1e-6, *(np.max(np.abs(g), initial=0.0) for g in before))  # a residue of rounding is no gradient
-    return any(bool(np.any(~(np.abs(a - b) <= 1e-9 * largest))) for a, b in zip(before, after, strict=True))
+    return any(bool(np.any(~(np.abs(a - b) <= 1e-6 * largest))) for a, b in zip(before, after, strict=True))
 
 
 # -------------------------------------------------------------------------------------------------------- corruptions
@@ -142,7 +142,7 @@ def _unbroadcasting(op: Op, reduce: Callable[..., Any]) -> Iterator[None]:
     right = edges._fit
 
     def fit(row: Op, c: Any, d: Any) -> Any:
-        if row is op and isinstance(c, np.ndarray) and c.shape != np.shape(d):
+        if row is op and isinstance(c, np.ndarray) and c.size and c.shape != np.shape(d):
             for axis in reversed(range(c.ndim)):
                 own = axis - (c.ndim - np.ndim(d))
                 if own < 0:

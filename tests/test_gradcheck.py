@@ -221,7 +221,9 @@ def test_it_works_where_recording_is_off():
     [
         (tg.exp, [np.float16(1)], DTypeError, "x is float16"),
         (lambda x: x > 0, [np.ones(2)], DTypeError, "f returned bool"),
-        (tg.exp, [3], GradientError, "no input requires a gradient"),
+        (tg.exp, [3], GradientError, "no input requires a gradient: 3 holds integers: write floats"),
+        (tg.multiply, [(1.0, 2.0)], UnsupportedError, r"got one tuple: write gradcheck\(f, \*inputs\)"),
+        (1.0, [1.0], UnsupportedError, "takes a function"),
         (tg.exp, [tg.exp(tg.Value(1.0))], GradientError, r"x is computed \(exp\)"),
         (lambda x: [], [1.0], GradientError, "returned nothing"),  # noqa: ARG005
         (nn.Dropout(0.5, rng=0), [np.ones(8)], GradientError, "different values for the same input"),
@@ -269,7 +271,6 @@ def test_a_nan_beside_a_finite_slope_is_wrong():
         (tg.log_softmax, [np.array([60.0, 0.0])]),  # whose first element is 0, and does not change at all
         (tg.floor_divide, [1e12, 1e3]),
         (lambda x: tg.clip(x, None, 3.0), [np.array([3.0, 1.0])]),
-        (tg.sum, [np.array([1.0, np.inf, -np.inf])]),
     ],
 )
 def test_false_alarms_of_before(f, inputs):
@@ -441,3 +442,83 @@ def test_second_derivatives_that_cancel_are_no_false_alarm(seed):
 def test_rules_are_checked_beside_operands_that_are_not_finite():
     report = gradcheck(lambda x: tg.sum(tg.logcumsumexp(x)), np.array([1.0, -np.inf, 2.0]), method="graph")
     assert report.verdict == "right"
+
+
+def planted(name, forward, rule):
+    """An elementwise primitive; the caller deletes it again."""
+    op = primitive(elementwise=True)(_named(forward, name))
+    defvjp(op, rule)
+    return op
+
+
+def _named(forward, name):
+    def copy(xp, x):
+        return forward(xp, x)
+
+    copy.__name__ = name
+    return copy
+
+
+@pytest.fixture
+def sq():
+    """A square whose rule is half as large again."""
+    yield planted("sq", lambda xp, x: x * x, lambda g, y, x: g * 3.0 * x)  # noqa: ARG005
+    del OPS["sq"]
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+def test_a_wrong_rule_is_seen_beside_a_large_value_too(sq, method):
+    for f, x in [
+        (lambda x: 1e9 + 1e-9 * tg.sum(sq(x)), [0.3, 0.7]),
+        (lambda x: 1e12 * x[0] + 0.5e-12 * sq(x[1]), [1.0, 1.0]),
+        (lambda x: tg.sum(sq(x)) * 1e-12, [1.0, 2.0]),
+    ]:
+        report = gradcheck(f, np.array(x), method=method, raise_exception=False)
+        assert report.verdict == "wrong", report
+        assert report.culprits[0].op == "sq"
+
+
+def test_a_gradient_that_is_lost_beside_a_large_value_is_not_right():
+    f = lambda x: tg.sum(tg.tanh(x).detach() * x) * 1e-9 + 1e9  # noqa: E731
+    report = gradcheck(f, np.array([0.3, 0.7]), raise_exception=False)
+    assert report.verdict != "right", report
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan])
+def test_a_gradient_that_is_no_number_is_not_right(wrong, method):
+    op = planted("endless", lambda xp, x: x * x, lambda g, y, x: g * 2.0 * x * wrong)  # noqa: ARG005
+    try:
+        assert gradcheck(op, np.ones((2, 2)), method=method, raise_exception=False).verdict == "wrong"
+    finally:
+        del OPS["endless"]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("method", ["function", "graph"])
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (tg.log, -1.0),
+        (lambda x: tg.mean(tg.log(x)), np.array([1.0, -2.0])),
+        (lambda x: x + np.nan, 1.0),
+        (lambda x: x * 2.0, np.inf),
+        (tg.arcsin, 2.0),
+        (tg.exp, 1000.0),
+        (tg.sum, np.array([1.0, np.inf, -np.inf])),
+    ],
+)
+def test_where_a_function_is_no_number_nothing_is_right(f, x, method):
+    assert gradcheck(f, x, method=method, raise_exception=False).verdict == "undecided"
+
+
+def test_at_a_kink_a_number_outside_of_the_slopes_is_wrong_and_a_wrong_rule_between_them_too():
+    flipped = planted("flipped", lambda xp, x: x * 1.0, lambda g, y, x: -g)  # noqa: ARG005
+    halved = planted("halved", lambda xp, x: x * 1.0, lambda g, y, x: g * 0.5)  # noqa: ARG005
+    try:
+        for op in (flipped, halved):
+            report = gradcheck(lambda x, op=op: op(tg.max(x)), np.full(3, 2.0), raise_exception=False)
+            assert report.verdict == "wrong", report
+            assert report.culprits[0].op == op.name
+    finally:
+        del OPS["flipped"], OPS["halved"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_mlp as tg
-from benchmarks import gradcheck_verdicts
+from benchmarks import gradcheck_cost, gradcheck_verdicts
 from benchmarks.gradcheck_cases import CASES, RIGHT
 from benchmarks.gradcheck_verdicts import AUTOGRAD, FAST, JAX, OURS, TORCH
 from tinygrad_mlp.table import OPS
@@ -80,3 +80,14 @@ def test_a_verdict_is_told_as_a_false_alarm_or_a_miss_and_how_often():
     assert gradcheck_verdicts.outcome(right, ["wrong", "right"]) == "false alarm 1 of 2 times"
     assert gradcheck_verdicts.outcome(wrong, ["right"]) == "missed"
     assert gradcheck_verdicts.outcome(wrong, ["undecided"]) == "undecided"
+
+
+def test_the_checks_whose_cost_is_measured_confirm_the_gradients():
+    for checks in (gradcheck_cost.products(4), gradcheck_cost.second_derivatives(), gradcheck_cost.large_graph(2, 5)):
+        rows = gradcheck_cost.rows("some work", checks, "PyTorch", rounds=1)
+        assert [name.removeprefix("tinygrad_mlp, ") for _, name, _, _ in rows] == list(checks)
+
+
+def test_a_check_that_rejects_right_gradients_is_not_timed():
+    with pytest.raises(AssertionError, match="some work: mine rejects the gradients"):
+        gradcheck_cost.rows("some work", {"mine": lambda: False}, "mine", rounds=1)

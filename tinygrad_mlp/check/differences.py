@@ -177,7 +177,8 @@ def _contradicted(E: Floats, D: Floats, noise: Floats) -> Floats:
     excess = np.zeros_like(E)
     for k in range(len(E)):
         finer = np.abs(D[k + 2 : -1] - E[k]) - loose[k + 1 :]
-        excess[k] = np.max(np.where(np.isfinite(finer), finer, 0.0), axis=0, initial=0.0)
+        finer = np.where(np.isfinite(D[k + 2 : -1]), np.where(np.isfinite(finer), finer, 0.0), np.inf)
+        excess[k] = np.max(finer, axis=0, initial=0.0)
     return excess
 
 

@@ -227,7 +227,10 @@ class _Check:
             comparison = Comparison([])
         elements = self._elements(comparison)
         wrong = any(e.verdict == "wrong" for e in elements)
-        faults = settler.rules.faults if wrong or self.blame or self.notes else []
+        kinks = any(x.state == KINK for x in comparison.found) and bool(
+            self.recording.order
+        )  # any number between is right
+        faults = settler.rules.faults if wrong or kinks or self.blame or self.notes or settler.has_faults else []
         if wrong and not faults:
             faults = check_rules(self.recording.order, self.rng, thorough=True).faults
         if wrong and not faults:
@@ -239,7 +242,7 @@ class _Check:
                 for name in symmetric
             ]
             if any(e.verdict == "wrong" and not np.isfinite(e.analytic) for e in elements):
-                self.notes.append("a gradient is not finite though the slope is: check.where_nan says which operation")
+                self.notes.append("a gradient is not finite though the slope is: tg.where_nan says which operation")
         if comparison.pending:
             self.notes.append("so many derivatives are wrong that the rest was not looked at closely")
         verdict: Verdict = "wrong" if wrong or faults else "right"
@@ -297,9 +300,11 @@ class _Check:
         flat = np.concatenate([part.reshape(-1) for part in u])
         result = Comparison([])
         for k, g in enumerate(projected(self.recording.all, u, subject)):
-            found = [self._direction(k, g, flat) for _ in range(2)]
+            found = [] if subject.undefined else [self._direction(k, g, flat) for _ in range(2)]
             result.found += [x for x in found if x is not None]
             result.tallies.append(Tally(g.size, g.size * len(flat)))
+            if subject.undefined:
+                result.found.append(Found(k, -1, -1, *[float("nan")] * 5, UNDECIDED, "direction"))
         rules = self.settler.rules
         shown = f"an error of 0.1 % in any of {count(rules.elements, 'element')} of their gradients would have shown"
         if rules.unresolved:
@@ -343,7 +348,7 @@ class _Check:
         leaf, verdict = self.subject.leaves[x.k], WORDS[x.state]
         numbers = x.claimed, x.measured, x.bound
         if x.i < 0:
-            reason = "" if verdict == "wrong" else "cancellation: f is too noisy along this direction"
+            reason = "" if verdict == "wrong" else self.subject.undefined or "f is too noisy along this direction"
             return Element(leaf.name, (), " along a random direction", *numbers, verdict, reason)
         index = tuple(int(n) for n in np.unravel_index(x.i, leaf.values.shape))
         kink = x.state in (KINK, OUTSIDE)

@@ -112,6 +112,7 @@ class _Run:
         pulled = self._pulled(node, u)
         values = [plain(x) for x in node.inputs]
         for i, c in pulled.items():
+            c = np.asarray(c, np.float64)
             if c.size:
                 wobble = _Wobble(node, i, u, self.rng)
                 operand = Operand(node.op, node.params, values, i, u.astype(np.float64), c, self.rng, wobble)
@@ -136,7 +137,7 @@ class _Run:
         """Check the rules of many nodes that are one elementwise op of floats, as if they were one array."""
         u = signed(self.rng, (len(nodes),))
         pulled = [self._pulled(node, np.asarray(x)) for node, x in zip(nodes, u, strict=True)]
-        values = [np.array([plain(node.inputs[i]) for node in nodes]) for i in range(len(nodes[0].inputs))]
+        values = np.array([[plain(x) for x in node.inputs] for node in nodes]).T
         for i in range(len(values)):
             at = [n for n, found in enumerate(pulled) if i in found]
             if not at:
@@ -158,10 +159,11 @@ class _Run:
 
     def _pulled(self, node: Any, u: Any) -> dict[int, Floats]:
         """Return what the rule gives each operand that wants a gradient; a rule that fails is a fault."""
-        given = [u, plain(node), *map(plain, node.inputs)]
+        is_float = type(node._payload) is float
+        given = [] if is_float and node.op.elementwise else [u, plain(node), *map(plain, node.inputs)]
         before = [x.copy() if isinstance(x, np.ndarray) else x for x in given]
         try:
-            pulled = contributions(node, float(u) if type(node._payload) is float else u)
+            pulled = contributions(node, float(u) if is_float else u)
         except TinygradError as error:
             self.faults.append(Fault(node, _operand_named(str(error)), message=str(error)))
             return {}
@@ -169,12 +171,19 @@ class _Run:
             self.faults.append(Fault(node, 0, message=f"its vjp raised {type(error).__name__}: {error}"))
             return {}
         for x, kept, name in zip(given, before, ("cotangent", "output", *["operand"] * len(given)), strict=False):
-            if isinstance(x, np.ndarray) and not np.array_equal(x, kept, equal_nan=x.dtype.kind == "f"):
+            if isinstance(x, np.ndarray) and not _same(x, kept):
                 x[...] = kept
                 self.faults.append(Fault(node, 0, message=f"its vjp writes into the {name} that it is given"))
                 return {}
         wanted = [i for i, x in enumerate(node.inputs) if type(x) in NODES and x.requires_grad]
+        if is_float and node.op.elementwise:
+            return {i: c for i, (_, c) in zip(wanted, pulled, strict=True)}
         return {i: np.asarray(plain(c), np.float64) for i, (_, c) in zip(wanted, pulled, strict=True)}
+
+
+def _same(x: Any, kept: Any) -> bool:
+    """Return whether an array has the values that it had; a NaN, which is rare, is looked for last."""
+    return bool(np.array_equal(x, kept) or (x.dtype.kind == "f" and np.array_equal(x, kept, equal_nan=True)))
 
 
 def _operand_named(message: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import blame
-from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, UNDECIDED, WRONG, Found, judge
+from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, SHARP, UNDECIDED, WRONG, Found, judge
 from .derived import jacobians
 from .differences import Floats, Slopes
 from .recording import Recording, disturb
@@ -13,6 +13,7 @@ from .rules import Rules, check_rules
 from .subject import Subject
 
 WOBBLED = 64  # outputs whose gradients are computed again beside the inputs
+WHERE_NAN = "tg.where_nan says which operation"
 BY_RULES = "confirmed by its operations"
 
 
@@ -48,6 +49,11 @@ class Settler:
         if self._lost is None:
             self._lost = blame.lost(self.subject, self.recording, self.rng)
         return self._lost
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether the rules had to be looked at, and one is wrong."""
+        return self._rules is not None and bool(self._rules.faults)
 
     @property
     def is_confirmed(self) -> bool:
@@ -93,25 +99,26 @@ class Settler:
         apart = abs(x.claimed - value) > bound + self.rtol * abs(value)
         return x._replace(measured=value, bound=bound, how="by a complex step", state=WRONG if apart else RIGHT)
 
-    @staticmethod
-    def _is_possible(value: float, x: Found) -> bool:
+    def _is_possible(self, value: float, x: Found) -> bool:
         """Return whether a derivative agrees with what was measured; where rounding took all of it, with the claim."""
-        return abs(value - x.measured) <= 2 * x.bound or (
-            x.measured == 0 and abs(value - x.claimed) < 1e-3 * abs(value)
-        )
+        apart = abs(value - x.measured)
+        if apart <= 2 * x.bound < SHARP * abs(value):
+            return True
+        near = apart <= 2 * x.bound or (x.measured == 0 and abs(value - x.claimed) < 1e-3 * abs(value))
+        return near and not self.lost  # numbers too coarse to see what the graph does not show
 
     def _by_wobble(self, left: list[Found]) -> list[Found]:
         """Allow for what rounding does to the claims: how far they move as the inputs move by a rounding."""
-        outputs = sorted({x.j for x in left if np.isfinite(x.claimed)})[:WOBBLED]
+        outputs = sorted({x.j for x in left if np.isfinite(x.claimed) and x.state != OUTSIDE})[:WOBBLED]
         if not outputs or not self.claims_move:
             return left
         seen = [self._claims_beside(outputs) for _ in range(3)]
         rows = {j: row for row, j in enumerate(outputs)}
         done = []
         for x in left:
-            if x.j in rows:
+            if x.j in rows and x.state != OUTSIDE:
                 slack = 10 * max(abs(float(claims[x.k][rows[x.j], x.i]) - x.claimed) for claims in seen)
-                if abs(x.measured) <= x.bound:  # nothing there, beside what rounding of f makes
+                if abs(x.measured) <= x.bound and self.is_confirmed:  # nothing there, beside what rounding of f makes
                     slack = max(slack, self._floor(x, max(np.max(np.abs(c[rows[x.j]])) for c in seen[0])))
                 slopes = Slopes(
                     *(
@@ -149,22 +156,30 @@ class Settler:
             return left
         return [
             x._replace(state=KINK if x.state == OUTSIDE else RIGHT, how=BY_RULES)
-            if np.isfinite(x.claimed) and (x.state != WRONG or self.kink(x.k, x.i))
+            if self._has_slope(x) and (x.state != WRONG or self.kink(x.k, x.i))
             else x
             for x in left
         ]
 
+    def _has_slope(self, x: Found) -> bool:
+        """Return whether there is something that rules can confirm: f and the claim are numbers."""
+        return bool(np.isfinite(x.claimed) and np.isfinite(self.subject.base[x.j]))
+
     def unseen(self, claims: Sequence[Floats], pending: Sequence[tuple[float, int, int, Sequence[int]]]) -> list[Found]:
         """Return the columns that were not looked at closely as right, since every operation is."""
-        return [
-            Found(k, i, int(j), float(claims[k][j, i]), np.nan, np.nan, np.nan, np.nan, RIGHT, BY_RULES)
+        nan = float("nan")
+        found = [
+            Found(k, i, int(j), float(claims[k][j, i]), nan, nan, nan, nan, RIGHT, BY_RULES)
             for _, k, i, outputs in pending
             for j in outputs
         ]
+        return [x if self._has_slope(x) else x._replace(state=UNDECIDED) for x in found]
 
     def why(self, x: Found) -> str:
         """Return why a derivative is undecided, and what to do."""
         size = abs(float(self.subject.base[x.j]))
+        if not np.isfinite(size):
+            return f"{self.subject.undefined}: {WHERE_NAN}"
         if not np.isfinite(x.claimed):
             return f"the gradient is {x.claimed}, and no finite slope was measured: there is no derivative"
         if not np.isfinite(x.measured) or np.isinf(x.bound):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.arrays import is_floating
-from tinygrad_mlp.errors import DTypeError, GradientError
+from tinygrad_mlp.errors import DTypeError, GradientError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, NOTHING, SOURCES, recording
 from tinygrad_mlp.nest import Nest, flatten
 from tinygrad_mlp.tensors import Tensor, Value
@@ -53,6 +53,7 @@ class Subject:
             DTypeError: An input or an output has no dtype that can be checked.
         """
         self.check, self.f = check, f
+        _check_call(check, f, inputs)
         self.name = getattr(f, "__name__", type(f).__name__)
         self.arguments, self.leaves = self._leaves(inputs)
         self._constants = [(path, x, x.copy()) for path, x in self._arrays(inputs)]
@@ -82,13 +83,22 @@ class Subject:
                     if not any(node is leaf.node for leaf in found):
                         found.append(Leaf(node.name or path, node, np.array(node.numpy(), np.float64)))
         if not found:
-            raise GradientError(
-                f"{self.check}: no input requires a gradient: pass floats, arrays of floats, leaves or a module"
-            )
+            raise GradientError(f"{self.check}: no input requires a gradient: {self._remedy(inputs)}")
         names = [leaf.name for leaf in found]
         return arguments, [
             x if names.count(x.name) == 1 else x._replace(name=f"{x.name} #{i}") for i, x in enumerate(found)
         ]
+
+    def _remedy(self, inputs: Sequence[Any]) -> str:
+        """Return what to pass instead of inputs among which nothing can be varied."""
+        leaves = Nest(list(inputs)).leaves
+        for x in leaves:
+            if type(x).__module__.partition(".")[0] in ("torch", "jax", "jaxlib"):
+                return f"{type(x).__name__} is of another library: pass NumPy arrays, or use check_formula"
+        numbers = [x for x in leaves if type(x) is int or getattr(x, "dtype", np.dtype(float)).kind in "iu"]
+        if numbers:
+            return f"{numbers[0]!r} holds integers: write floats, such as 3.0"
+        return "pass floats, arrays of floats, leaves or a module"
 
     def _check_leaf(self, node: Any, path: str) -> None:
         if node.op is not None:
@@ -216,6 +226,12 @@ class Subject:
                 leaf.node._payload = float(moved) if type(leaf.node) is Value else np.asarray(moved, leaf.node.dtype)
             yield
 
+    @property
+    def undefined(self) -> str:
+        """What f is where it is no number, and hence has no derivative; empty if all of it is finite."""
+        strange = self.base[~np.isfinite(self.base)]
+        return f"f is {strange[0]} at these inputs, and has no derivative there" if len(strange) else ""
+
     def places(self) -> list[str]:
         """Return how one would write each of the m elements of the output; a number alone is empty."""
         names = []
@@ -252,6 +268,26 @@ def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
         parameters = {}.values()
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
     return names + [f"input {i}" for i in range(len(names), count)]
+
+
+def _check_call(check: str, f: Callable[..., Any], inputs: Sequence[Any]) -> None:
+    """Refuse inputs in one tuple, as other libraries take them, where ``f`` wants them one by one."""
+    if not callable(f):
+        raise UnsupportedError(f"{check}: takes a function and its inputs, not {type(f).__name__}")
+    if len(inputs) != 1 or not isinstance(inputs[0], tuple | list):
+        return
+    try:
+        signature = inspect.signature(f)
+        signature.bind(*inputs[0])
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        raise UnsupportedError(
+            f"{check}: f takes {len(inputs[0])} inputs, and got one {type(inputs[0]).__name__}: "
+            f"write {check}(f, *inputs)"
+        ) from None
 
 
 def called(f: Callable[..., Any], arguments: Sequence[Any]) -> Callable[[], Any]:

@@ -1,0 +1,41 @@
+"""The programs on the page on checking gradients print what the page says."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from tinygrad_mlp.table import OPS
+
+PAGE = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text("utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
+
+
+def without_rounding(text):
+    """The text without what depends on rounding: bounds, relative errors, and how many evaluations it took."""
+    return re.sub(r"± \S+|\d\.\de[+-]\d\d|by [\d,]+ evaluations", "…", text).replace(" ", "").strip()
+
+
+@pytest.fixture
+def same_table():
+    """The table of operations without those that a program enters."""
+    before = set(OPS)
+    yield
+    for name in set(OPS) - before:
+        del OPS[name]
+
+
+def test_every_program_has_its_output():
+    assert len(PROGRAMS) == PAGE.count("```python")
+
+
+@pytest.mark.usefixtures("same_table")
+@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+def test_a_program_prints_what_the_page_says(number):
+    code, printed = PROGRAMS[number]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "loss.py", "exec"), {"__name__": "loss"})
+    assert without_rounding(out.getvalue()) == without_rounding(printed)
