@@ -522,3 +522,64 @@ def test_at_a_kink_a_number_outside_of_the_slopes_is_wrong_and_a_wrong_rule_betw
             assert report.culprits[0].op == op.name
     finally:
         del OPS["flipped"], OPS["halved"]
+
+
+def test_a_mask_that_changes_at_a_kink_is_no_lost_gradient():
+    rng = np.random.default_rng(0)
+    X, W1, W2 = rng.normal(size=(100, 50)), rng.normal(size=(50, 200)), rng.normal(size=(200, 10))
+
+    def f(W1, W2):
+        h = X @ W1
+        return tg.mean(tg.square((tg.where(h > 0, h, 0.1 * h) * (h.data > 0)) @ W2))
+
+    assert gradcheck(f, W1, W2).verdict == "right"
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+@pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+def test_a_gradient_that_cancels_to_nothing_is_right(check, method):
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    for data in (x, x.astype(np.float32)):
+        assert check(lambda x: tg.sum(x - tg.mean(x)), data, method=method).verdict == "right"
+
+
+@pytest.mark.parametrize("method", ["function", "graph"])
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 0.5, 2.0])
+def test_a_wrong_share_at_a_tie_is_seen(monkeypatch, factor, method):
+    first, second = OPS["maximum"].vjps
+    monkeypatch.setattr(OPS["maximum"], "vjps", (lambda *a, **k: factor * first(*a, **k), second))
+    f = lambda x: tg.sum(tg.maximum(x, tg.abs(x)) * x)  # noqa: E731
+    report = gradcheck(f, np.array([1.0, 2.0]), method=method, raise_exception=False)
+    assert report.verdict == "wrong"
+    assert report.culprits[0].op == "maximum"
+
+
+@pytest.mark.parametrize("name", ["running_max", "max", "median"])
+def test_a_rule_that_is_zero_at_ties_is_seen(monkeypatch, name):
+    op = OPS[name] if name in OPS else OPS["ranked"]
+    for attribute, before in (("vjps", op.vjps), ("joint_vjp", op.joint_vjp)):
+        if before:
+            rule = before[0] if attribute == "vjps" else before
+            zero = lambda *a, rule=rule, **k: 0.0 * rule(*a, **k)  # noqa: E731
+            monkeypatch.setattr(op, attribute, (zero, *before[1:]) if attribute == "vjps" else zero)
+    f = getattr(tg, {"running_max": "cumulative_max"}.get(name, name), None) or op
+    report = gradcheck(lambda x: tg.sum(f(x) * 1.5), np.full(4, 2.0), method="graph", raise_exception=False)
+    assert report.verdict == "wrong", report
+
+
+def test_scalar_graphs_of_many_leaves_are_checked_together():
+    network = nn.scalar.MLP(3, [8, 8, 1], rng=0)
+    rows = np.random.default_rng(0).normal(size=(8, 3)).tolist()
+    report = gradcheck(lambda: sum((network(row) - 1.0) ** 2 for row in rows), network, method="graph")
+    assert report.verdict == "right"
+    assert "along 2 random directions" in report.coverage
+
+
+@pytest.mark.parametrize(("name", "value"), [("sample", 0), ("sample", -1), ("rtol", -1.0), ("rtol", "a")])
+def test_options_that_make_no_sense_are_refused(name, value):
+    with pytest.raises(UnsupportedError, match=f"{name}="):
+        gradcheck(tg.exp, 1.0, **{name: value})
+
+
+def test_steps_beyond_a_small_feature_are_not_believed():
+    assert gradcheck(lambda z: 1 + 1e-14 * tg.exp(-tg.square(z / 1e-8)), 0.5e-8).verdict != "wrong"

@@ -1,6 +1,6 @@
 """Which operation is to blame: a wrong rule, a place where a gradient is lost, the kink that a number stands at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .rules import Fault
 from .subject import Subject
 
 CAUSES = "is it made with .detach(), .item(), .numpy(), float() or under no_grad?"
-NUDGE = 1e-3  # relative: how far inputs are moved to see what depends on them
+NUDGES = (1e-3, 1e-6, 1e-9)  # relative: how far inputs are moved to see what depends on them
 BENT = 0.25  # slopes whose difference is more than this part of them make a kink
 
 
@@ -39,43 +39,57 @@ def named(faults: Iterable[Fault]) -> tuple[Culprit, ...]:
 
 
 def lost(subject: Subject, recording: Recording, rng: np.random.Generator) -> list[str]:
-    """Return where a gradient is lost: what in the recorded graph changes with the inputs without being a node."""
+    """Return where a gradient is lost: what in the recorded graph changes with the inputs without being a node.
+
+    What is lost changes in proportion to the inputs; a mask changes at once, or not at all.
+    """
     if not recording.order:
         return [f"no gradient: f computes outside of the graph: {CAUSES}"]
-    moved = [x.values + NUDGE * _size(x.values) * signed(rng, x.values.shape) for x in subject.leaves]
-    with subject.varying():
-        subject.put(moved)
-        other = Recording(subject.record())
-    if [node.op for node in recording.order] != [node.op for node in other.order]:
-        return ["f records other operations beside the inputs: its branches cannot be followed"]
-    notes = []
-    for node, twin in zip(recording.order, other.order, strict=True):
+    directions = [_nudge(leaf.values, rng) for leaf in subject.leaves]
+    for nudge in NUDGES:
+        far, near = (_beside(subject, directions, t) for t in (nudge, nudge / 16))
+        if all([n.op for n in other.order] == [n.op for n in recording.order] for other in (far, near)):
+            return list(dict.fromkeys(_losses(recording, far, near)))
+    return ["f records other operations beside the inputs: its branches cannot be followed"]
+
+
+def _nudge(x: Floats, rng: np.random.Generator) -> Floats:
+    finite = np.isfinite(x)
+    largest = float(np.max(np.abs(x), initial=0.0, where=finite)) or 1.0
+    return np.where(finite, np.maximum(np.abs(x), 0.01 * largest), 0.0) * signed(rng, x.shape)
+
+
+def _beside(subject: Subject, directions: Sequence[Floats], t: float) -> Recording:
+    with subject.varying(), np.errstate(all="ignore"):
+        subject.put([leaf.values + t * d for leaf, d in zip(subject.leaves, directions, strict=True)])
+        return Recording(subject.record())
+
+
+def _losses(recording: Recording, far: Recording, near: Recording) -> Iterator[str]:
+    for node, one, other in zip(recording.order, far.order, near.order, strict=True):
         line = f" at {short(node.source)}" if node.source else ""
-        for i, (a, b) in enumerate(zip(node.inputs, twin.inputs, strict=False)):
-            if type(a) in NODES and a.requires_grad:
-                continue
-            if not _same(plain(a), plain(b)):
-                notes.append(
+        for i, (x, a, b) in enumerate(zip(node.inputs, one.inputs, other.inputs, strict=False)):
+            if not (type(x) in NODES and x.requires_grad) and _follows(plain(x), plain(a), plain(b)):
+                yield (
                     f"gradient lost: operand {i} of {node.op.name}{line} changes with the inputs, yet no gradient "
                     f"flows through it: {CAUSES}"
                 )
-        notes += [
-            f"gradient lost: {key} of {node.op.name}{line} changes with the inputs: it is a parameter, not an operand"
-            for key, value in node.params.items()
-            if type(value) is float and value != twin.params.get(key)
-        ]
-    return notes
+        for key, value in node.params.items():
+            if type(value) is float and _follows(value, one.params.get(key), other.params.get(key)):
+                yield (
+                    f"gradient lost: {key} of {node.op.name}{line} changes with the inputs: "
+                    "it is a parameter, not an operand"
+                )
 
 
-def _same(a: Any, b: Any) -> bool:
-    if a is None or b is None:
-        return a is b
-    a, b = np.asarray(a), np.asarray(b)
-    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == b.dtype.kind == "f"))
-
-
-def _size(x: Floats) -> Floats:
-    return np.maximum(np.abs(x), np.max(np.abs(x), initial=0.0) or 1.0)
+def _follows(x: Any, far: Any, near: Any) -> bool:
+    """Return whether a constant changes with the inputs, and less where these change less."""
+    x, far, near = (np.asarray(v) for v in (x, far, near))
+    if x.dtype.kind != "f" or not x.shape == far.shape == near.shape:
+        return False
+    with np.errstate(all="ignore"):
+        much, little = np.abs(far - x), np.abs(near - x)
+        return bool(np.any((little > 0) & (little < much / 4)))
 
 
 # --------------------------------------------------------------------------------------------------------------- kinks

@@ -119,7 +119,8 @@ def look_closer(subject: Any, claims: Sequence[Floats], result: Comparison, rtol
     while result.pending and wrong < REFINED and columns < CLIMBED:
         _, k, i, outputs = result.pending.pop(0)
         slopes = _ladder(subject, k, i, outputs, result)
-        infinite = bool(np.isinf(claims[k][:, i]).any() or not np.isfinite(subject.base).all())
+        beside = np.isinf(claims[k][:, i]).any() or np.isinf(claims[k][outputs]).any()
+        infinite = bool(beside or not np.isfinite(subject.base).all())
         new = _judged(subject, k, i, outputs, claims[k][outputs, i], slopes, rtol, infinite)
         wrong += any(f.state == WRONG for f in new)
         columns += 1
@@ -185,7 +186,9 @@ def _first_step(subject: Subject, wide: Pair, claimed: Floats, rtol: float, keep
         base, claimed = base[columns], claimed[where]
     slopes, rooms = central(wide), rounding(wide, subject.eps)
     bends = np.abs(gap(wide, base)) > BENT * np.abs(slopes) + 2 * rooms
-    settled[where] = _settled(claimed, slopes, rooms, rtol, subject.coarse) & ~bends
+    same = _settled(claimed, slopes, rooms, rtol, subject.coarse) & ~bends
+    settled[where] = same
+    rooms = np.where(same, np.fmax(rooms, np.abs(claimed - slopes)), rooms)  # the curvature's part, as far as is known
     value[where], bound[where] = slopes, rooms
     return value, bound, settled
 

@@ -93,7 +93,7 @@ def ladder_steps(x: Floats, size: Floats) -> Floats:
     """
     high = np.maximum(1.0, np.maximum(np.abs(x), size))
     high = np.where(np.isfinite(high), high, 1.0)
-    low = np.where(x == 0, 2.0**-70, 2.0**-51 * np.abs(x))
+    low = np.where(x == 0, 2.0**-70, np.maximum(2.0**-51 * np.abs(x), 2.0**-900))
     ratio = np.where(np.isfinite(low) & (low > 0), high / np.where(low > 0, low, 1.0), 1.0)
     spread = np.log2(np.maximum(ratio, 1.0)) / 2
     levels = int(np.clip(np.max(spread, initial=0.0) - 2, 12, 60))

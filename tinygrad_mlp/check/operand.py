@@ -1,19 +1,20 @@
 """One operand of an op: the gradient that a rule gives it against differences of the op alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.arrays import NUMPY
 
-from .compare import COARSE_RTOL, KINK, RIGHT, RTOL, SHARP, WRONG, judge
+from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, SHARP, UNDECIDED, WRONG, judge
 from .differences import FIRST, RATIO, Floats, Pair, Slopes, along, central, climb, extrapolated, ladder_steps, rounding
 from .recording import compute
 
 DIRECTIONS = 2  # random ones, in all elements; one alone misses an error that happens to cancel
 ROUNDS = 6  # of directions in the elements that rounding hid in the round before
-SEARCHED = 1024  # elements that are looked at one by one; larger arrays are halved first
+SEARCHED = 1024  # elements up to which a thorough look takes one after the other
+LOOKED = 16  # elements that are looked at one by one; more are halved first
 FAULTS = 8  # wrong elements that are looked for
 STEPS = (FIRST, FIRST * 2.0**-8)  # along a direction: the second passes between kinks that the first one meets
 
@@ -73,8 +74,10 @@ class Operand:
         everywhere = np.arange(self.x.size)
         if self.op.elementwise:
             found = self._elementwise()
-        elif (thorough and self.x.size <= SEARCHED) or self._is_suspicious(everywhere):
-            found = self._search(everywhere)
+        elif thorough and self.x.size <= SEARCHED:
+            found = [w for j in everywhere.tolist() for w in self._element(j)]
+        elif self._is_suspicious(everywhere):
+            found = self._search(everywhere) or self._together()
         else:
             found = []
         return sorted(found, key=_badness)[:FAULTS]
@@ -91,33 +94,35 @@ class Operand:
         at = at[np.isfinite(self.x.reshape(-1)[at])]
         if not len(at):
             return []
-        steps = ladder_steps(self.x.reshape(-1)[at], np.full(len(at), self.largest))
-        mine = [self._outputs_of(j) for j in at.tolist()]
-        sizes = np.cumsum([len(m) for m in mine])[:-1]
-        some = np.concatenate(mine)
+        slopes = self._climbed(at)
+        claimed = self.c.reshape(-1)[at]
+        states = judge(claimed, slopes, self.rtol, self.coarse, self._slack)
+        self.unresolved += int(np.count_nonzero(states == UNDECIDED))
+        suspects = np.flatnonzero((states == WRONG) | (states == OUTSIDE))
+        worst = suspects[np.argsort(-np.abs(claimed - slopes.value)[suspects], kind="stable")]
+        found: list[Wrong] = []
+        for n in worst[: 4 * FAULTS].tolist():
+            one: Any = (part[n : n + 1] for part in slopes)
+            found += self._judged(int(at[n]), Slopes(*one))
+            if len(found) >= FAULTS:
+                break
+        return found
+
+    def _climbed(self, at: Any) -> Slopes:
+        """Return the slopes of ``Σ u y`` in some elements, from a ladder of steps in all of them at once."""
+        places = np.broadcast_to(np.arange(self.x.size).reshape(self.x.shape), self.base.shape).reshape(-1)
+        some = np.flatnonzero(np.isin(places, at))  # the outputs that depend on these elements
         pairs = []
-        for row in steps:
+        for row in ladder_steps(self.x.reshape(-1)[at], np.full(len(at), self.largest)):
             moves = np.zeros(self.x.size)
             moves[at] = row
-            pair = self._moved(moves.reshape(self.x.shape))
-            pairs.append(Pair(*(part.reshape(-1)[some] for part in pair)))
+            pairs.append(Pair(*(part.reshape(-1)[some] for part in self._moved(moves.reshape(self.x.shape)))))
         slopes = climb(pairs, self.base.reshape(-1)[some], self.eps)
         u = self.u.reshape(-1)[some]
         weights = (u, np.abs(u), u, u, np.ones(len(u), bool), np.abs(u), u)
-        parts = [np.split(w * part, sizes) for w, part in zip(weights, slopes, strict=True)]
-        return [
-            w
-            for j, own in zip(at.tolist(), zip(*parts, strict=True), strict=True)
-            for w in self._judged(j, _total(Slopes(*own)))
-        ]
-
-    def _outputs_of(self, j: int) -> Any:
-        """Return which elements of the output depend on element ``j``, where the op is elementwise."""
-        if self.base.shape == self.x.shape:
-            return np.array([j])
-        mask = np.zeros(self.x.size, bool)
-        mask[j] = True
-        return np.flatnonzero(np.broadcast_to(mask.reshape(self.x.shape), self.base.shape))
+        terms: Any = Slopes(*(w * part for w, part in zip(weights, slopes, strict=True)))
+        owners = np.searchsorted(at, places[some])
+        return _total(terms, lambda part: np.bincount(owners, weights=part, minlength=len(at)))
 
     def _open(self, value: Floats, bound: Floats, rtol: float) -> Any:
         """Return the elements whose gradient is not plainly what the slopes of the outputs make it."""
@@ -178,7 +183,7 @@ class Operand:
             value, bound = extrapolated(wide, along(line, step / RATIO), base, self.eps)
             noise = scatter * RATIO / step
             room = float(bound) + self.rtol * 0.01 * max(weight, abs(float(value))) + noise
-            if abs(claimed - float(value)) <= room and (room <= 1e-4 * weight or (step == STEPS[0] and not weight)):
+            if abs(claimed - float(value)) <= room and (room <= 1e-4 * weight or (not weight and bound <= noise)):
                 return True, room, d
             if abs(claimed - float(value)) <= room and not bound > noise + 1e-6 * weight:
                 return True, room, d  # as near as rounding lets one see
@@ -199,7 +204,7 @@ class Operand:
         pending = [at]
         while pending and len(found) < FAULTS:
             part = pending.pop()
-            if len(part) > SEARCHED:
+            if len(part) > LOOKED:
                 pending += [half for half in np.array_split(part, 2) if self._is_suspicious(half)]
                 continue
             for j in part.tolist():
@@ -230,16 +235,30 @@ class Operand:
         slopes = climb([along(outputs, float(step)) for step in steps], outputs(0.0), self.eps)
         return self._judged(j, _total(slopes), claimed)
 
+    def _together(self) -> list[Wrong]:
+        """Compare along all elements by one step, where each alone stands at a kink: ties stay ties then."""
+        size = self.largest or 1.0
+        direction = np.where(np.isfinite(self.x), size, 0.0)
+        claimed = float(np.sum(self.c * direction))
+        line = self._line(direction)
+        base = np.asarray(np.vdot(self.u, self.base)).reshape(1)
+        steps = FIRST * RATIO ** -np.arange(12.0)
+        slopes = climb([Pair(*(p.reshape(1) for p in along(line, float(step)))) for step in steps], base, self.eps)
+        return self._judged(int(np.argmax(np.abs(self.c))), slopes, claimed)
+
     # -------------------------------------------------------------------------------------------------------- verdicts
+
+    @property
+    def _slack(self) -> float:
+        return 8 * self.eps * float(np.max(np.abs(self.c), initial=0.0))  # a rule sums, and may cancel
 
     def _judged(self, j: int, slopes: Slopes, claimed: float | None = None) -> list[Wrong]:
         c = float(self.c.reshape(-1)[j]) if claimed is None else claimed
         if not np.isfinite(c) and not np.isfinite(self.base).all():  # the op itself is no number there
             self.unresolved += 1
             return []
-        slack = 8 * self.eps * float(np.max(np.abs(self.c), initial=0.0))  # a rule sums, and may cancel
-        for wobbling in (False, True):
-            room = slack + (self.wobble(j) if wobbling else 0.0)
+        for wobbling in (False, True):  # at a kink a rounding more changes the branch, and tells nothing
+            room = self._slack + (self.wobble(j) if wobbling and not slopes.kink[0] else 0.0)
             state = judge(np.array([c]), slopes, self.rtol, self.coarse, room)[0]
             if state in (RIGHT, KINK) or (state != WRONG and not slopes.kink[0]):
                 self.unresolved += state not in (RIGHT, KINK)
@@ -256,20 +275,19 @@ def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return x
 
 
-def _total(slopes: Slopes) -> Slopes:
-    """Return the slopes of a sum from those of its terms: at kinks each term may have any slope between its two."""
+def _total(slopes: Slopes, add: Callable[[Any], Any] = lambda part: np.sum(part).reshape(1)) -> Slopes:
+    """Return the slopes of sums from those of their terms: at kinks each term may have any slope between its two."""
     low, high = np.fmin(slopes.left, slopes.right), np.fmax(slopes.left, slopes.right)
     kink = slopes.kink.astype(bool)
-    parts: Iterable[Any] = (
-        slopes.value,
-        np.where(kink, 0.0, slopes.bound),
-        np.where(kink, low, slopes.value),
-        np.where(kink, high, slopes.value),
-        kink,
-        np.where(kink, slopes.slack, slopes.bound),
-        slopes.moving,
+    return Slopes(
+        add(slopes.value),
+        add(np.where(kink, 0.0, slopes.bound)),
+        add(np.where(kink, low, slopes.value)),
+        add(np.where(kink, high, slopes.value)),
+        add(kink) > 0,
+        add(np.where(kink, slopes.slack, slopes.bound)),
+        add(slopes.moving),
     )
-    return Slopes(*(np.asarray(np.any(p) if p is kink else np.sum(p)).reshape(1) for p in parts))
 
 
 def _badness(w: Wrong) -> float:

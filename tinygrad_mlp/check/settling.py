@@ -10,7 +10,7 @@ from .derived import jacobians
 from .differences import Floats, Slopes
 from .recording import Recording, disturb
 from .rules import Rules, check_rules
-from .subject import Subject
+from .subject import Subject, raw
 
 WOBBLED = 64  # outputs whose gradients are computed again beside the inputs
 WHERE_NAN = "tg.where_nan says which operation"
@@ -25,13 +25,15 @@ class Settler:
     """
 
     def __init__(
-        self, subject: Subject, recording: Recording, rng: np.random.Generator, rtol: float | None, claims_move: bool
+        self, subject: Subject, recording: Recording, rng: np.random.Generator, rtol: float | None, mode: str
     ) -> None:
-        """Take a subject and its graph."""
-        self.subject, self.recording, self.rng, self.claims_move = subject, recording, rng, claims_move
+        """Take a subject and its graph, and the mode of differentiation."""
+        self.subject, self.recording, self.rng, self.mode = subject, recording, rng, mode
+        self.claims_move = mode != "forward"
         self.rtol = (COARSE_RTOL if subject.coarse else RTOL) if rtol is None else rtol
         self._rules: Rules | None = None
         self._lost: list[str] | None = None
+        self._noise: Floats | None = None
         self._near: dict[tuple[int, int], str] = {}
 
     # ----------------------------------------------------------------------------------------- what the graph tells
@@ -40,7 +42,7 @@ class Settler:
     def rules(self) -> Rules:
         """What came of the rules of the recorded operations."""
         if self._rules is None:
-            self._rules = check_rules(self.recording.order, self.rng, forward=not self.claims_move)
+            self._rules = check_rules(self.recording.order, self.rng, forward=self.mode != "reverse")
         return self._rules
 
     @property
@@ -60,6 +62,20 @@ class Settler:
         """Whether every rule is right, and no gradient is lost between them: then the chain rule does the rest."""
         return bool(self.recording.order) and not self.rules.faults and not self.lost
 
+    @property
+    def noise(self) -> Floats:
+        """How far rounding moves each output: as far as they move when every number on the way is off by one."""
+        if self._noise is None:
+            self._noise = np.zeros(self.subject.base.shape)
+            for _ in range(3):
+                with self.subject.beside(self.rng), np.errstate(all="ignore"):
+                    recorded = Recording(self.subject.record())
+                    disturb(recorded.order, self.rng)
+                    moved = np.concatenate([np.asarray(raw(y), np.float64).reshape(-1) for y in recorded.all])
+                    change = np.abs(moved - self.subject.base)
+                self._noise = np.maximum(self._noise, np.where(np.isfinite(change), change, 0.0))
+        return self._noise
+
     def kink(self, k: int, i: int) -> str:
         """Return where the kink is that one meets beside element ``i`` of leaf ``k``; empty if there is none."""
         if (k, i) not in self._near:
@@ -71,7 +87,10 @@ class Settler:
 
     def settle(self, found: Sequence[Found]) -> list[Found]:
         """Return the derivatives, those that were open or look wrong settled as far as they can be."""
-        settled = [x for x in found if x.state in (RIGHT, KINK)]
+        base = self.subject.base
+        settled = [x._replace(state=UNDECIDED) for x in found if not np.isfinite(base[x.j])]
+        found = [x for x in found if np.isfinite(base[x.j])]
+        settled += [x for x in found if x.state in (RIGHT, KINK)]
         left = [x for x in found if x.state not in (RIGHT, KINK)]
         for step in (self._by_complex_step, self._by_wobble, self._by_rules):
             if left:
@@ -82,10 +101,10 @@ class Settler:
 
     def _by_complex_step(self, left: list[Found]) -> list[Found]:
         """Measure what is undecided by a step into the complex plane, where every operation allows one."""
-        if not self.recording.is_analytic or not any(x.state == UNDECIDED for x in left):
+        if not self.recording.is_analytic:
             return left
         columns: dict[tuple[int, int], Floats] = {}
-        return [self._complex(x, columns) if x.state == UNDECIDED else x for x in left]
+        return [self._complex(x, columns) if x.state == UNDECIDED or len(left) <= WOBBLED else x for x in left]
 
     def _complex(self, x: Found, columns: dict[tuple[int, int], Floats]) -> Found:
         if (x.k, x.i) not in columns:
@@ -104,8 +123,9 @@ class Settler:
         apart = abs(value - x.measured)
         if apart <= 2 * x.bound < SHARP * abs(value):
             return True
-        near = apart <= 2 * x.bound or (x.measured == 0 and abs(value - x.claimed) < 1e-3 * abs(value))
-        return near and not self.lost  # numbers too coarse to see what the graph does not show
+        if apart <= 2 * x.bound:
+            return not self.lost  # numbers too coarse to see what the graph does not show
+        return abs(value - x.claimed) <= self.rtol * abs(value) and self.is_confirmed  # steps too long, or absorbed
 
     def _by_wobble(self, left: list[Found]) -> list[Found]:
         """Allow for what rounding does to the claims: how far they move as the inputs move by a rounding."""
@@ -118,14 +138,11 @@ class Settler:
         for x in left:
             if x.j in rows and x.state != OUTSIDE:
                 slack = 10 * max(abs(float(claims[x.k][rows[x.j], x.i]) - x.claimed) for claims in seen)
-                if abs(x.measured) <= x.bound and self.is_confirmed:  # nothing there, beside what rounding of f makes
-                    slack = max(slack, self._floor(x, max(np.max(np.abs(c[rows[x.j]])) for c in seen[0])))
-                slopes = Slopes(
-                    *(
-                        np.array([v])
-                        for v in (x.measured, x.bound, x.left, x.right, x.state == OUTSIDE, 0.0, x.measured)
-                    )
-                )
+                floor = self._floor(x, max(np.max(np.abs(c[rows[x.j]])) for c in seen[0]))
+                if abs(x.measured) <= x.bound + floor and self.is_confirmed:  # nothing beside what rounding of f makes
+                    slack = max(slack, floor)
+                measured = x.measured, x.bound, x.left, x.right, False, 0.0, x.measured
+                slopes = Slopes(*(np.array([v]) for v in measured))
                 state = int(judge(np.array([x.claimed]), slopes, self.rtol, self.subject.coarse, slack)[0])
                 if state in (RIGHT, KINK):
                     x = x._replace(state=state, how="within its own rounding")
@@ -144,7 +161,8 @@ class Settler:
         values = self.subject.leaves[x.k].values
         size = abs(float(values.reshape(-1)[x.i])) or float(np.max(np.abs(values), initial=0.0)) or 1.0
         eps = float(np.finfo(np.float32 if self.subject.coarse else np.float64).eps)
-        return 8 * eps * max(largest, abs(float(self.subject.base[x.j])) / size)
+        known = 8 * eps * max(largest, abs(float(self.subject.base[x.j])) / size)
+        return max(known, 64 * float(self.noise[x.j]) / size)
 
     def _by_rules(self, left: list[Found]) -> list[Found]:
         """Settle what no number can: where every operation's own rule is right, so is their product.
