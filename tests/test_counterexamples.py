@@ -227,6 +227,36 @@ def test_where_f_takes_nothing_the_error_says_what_it_raises():
         find_counterexample(lambda a, b: a @ b @ a @ np.ones((7, 7)), max_examples=4)
 
 
+def test_a_formula_that_raises_for_shapes_that_were_not_asked_for_is_told_how_to_say_which():
+    def by_hand(X, w):
+        N, _ = X.shape
+        return np.outer(np.ones(N), w), X.sum(axis=0)
+
+    hint = "if the formula is not for such shapes, say which: shapes='(n,d),(d,k)'"
+    report = find_counterexample(lambda X, w: tg.sum(X @ w), by_hand)
+    assert isinstance(report.error, tg.errors.GradcheckError)
+    assert hint in str(report).splitlines()[-1]
+    summed = find_counterexample(lambda X, w: tg.sum(X @ w), lambda X, w: (np.outer(np.ones(len(X)), w), X.sum(axis=0)))
+    assert summed.report.problems
+    assert hint in str(summed).splitlines()[-1]
+    assert find_counterexample(lambda X, w: tg.sum(X @ w), by_hand, "(n,d),(d)", max_examples=20)
+    given = find_counterexample(squares, crashing_for_three, "(n,d)")
+    assert (given.hint, given.inputs[0].shape) == ("", (3, 1))
+
+
+def test_where_most_examples_are_undecided_the_reason_is_told():
+    for by_hand in (None, lambda x: 0.5 / np.sqrt(x)):
+        report = find_counterexample(lambda x: tg.sum(tg.sqrt(x)), by_hand, max_examples=40)
+        assert (report.verdict, 2 * report.undecided > report.examples) == ("undecided", True)
+        assert f"{report.undecided} of them undecided, most because f is " in str(report)
+        assert str(report).splitlines()[-1].startswith("  give strategy= with inputs in the domain of f")
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 12])
+def test_no_more_examples_are_tried_than_were_asked_for(most):
+    assert find_counterexample(squares, max_examples=most).examples == most
+
+
 def test_undecided_examples_are_counted():
     def hesitant(_f, _by_hand, inputs):
         return Compared("undecided" if inputs[0].size > 1 else "right")
@@ -237,7 +267,7 @@ def test_undecided_examples_are_counted():
     assert f"{report.undecided} of them undecided" in str(report)
     never = search(lambda *_: Compared("undecided"), squares, None, [drawn], 20)
     assert (never.verdict, bool(never), never.found) == ("undecided", False, False)
-    assert "undecided: none of 20 examples could be decided" in str(never)
+    assert "undecided: all of 20 examples could not be decided" in str(never)
 
 
 def test_a_check_that_wavers_still_gives_the_last_wrong_example():
@@ -379,8 +409,7 @@ def test_the_program_runs_by_itself():
 def test_the_program_of_a_formula_calls_check_formula():
     report = searched(squares, missing_factor, "(n)")
     assert report.program.splitlines() == [
-        "import numpy as np; import tinygrad_mlp as tg; from test_counterexamples import squares; "
-        "from test_counterexamples import missing_factor",
+        "import numpy as np; import tinygrad_mlp as tg; from test_counterexamples import squares, missing_factor",
         "x = np.array([1.0])",
         "print(tg.check_formula(squares, missing_factor, x, raise_exception=False))",
     ]
@@ -393,7 +422,7 @@ def test_what_cannot_be_imported_is_said_to_be_needed():
     inner.__name__ = "<lambda>"
     report = find_counterexample(inner, max_examples=20)
     assert report.scope == ("f",)
-    assert "run it where f is defined" in str(report)
+    assert str(report).splitlines()[1:3] == ["  # run it where f is defined", "  " + report.program.splitlines()[0]]
     assert run(report.program, {"f": inner}).startswith(report.report.headline())
 
 
@@ -456,6 +485,7 @@ def test_a_report_prints_in_a_terminal_in_a_notebook_and_as_json():
     assert "<pre>import numpy as np;" in report._repr_html_()
     found = report.to_dict()
     assert found["inputs"] == ["np.array([[1.0], [2.0]])"]
+    assert (found["check"], found["function"]) == ("find_counterexample", "squares")
     assert (found["verdict"], found["report"], found["error"]) == ("wrong", {"verdict": "wrong"}, None)
 
 
@@ -488,6 +518,7 @@ def any_number(*inputs):
         ({"f": squares, "shapes": "(n)", "strategy": st.none()}, r"give shapes or a strategy, not both"),
         ({"f": squares, "strategy": [1.0]}, r"strategy is a list; give a Hypothesis strategy"),
         ({"f": squares, "strategy": st.just([1.0])}, r"the strategy gave a list; let it give a tuple"),
+        ({"f": squares, "by_hand": np.ones(2)}, r"by_hand is a ndarray: give the function that computes"),
         ({"f": squares, "max_examples": 0}, r"max_examples is 0; give a positive number"),
     ],
 )

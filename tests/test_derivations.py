@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp.check.derivations import check_formula
 from tinygrad_mlp.check.formulas import sigmoid, softmax
-from tinygrad_mlp.errors import GradcheckError, GradientError
+from tinygrad_mlp.errors import GradcheckError, GradientError, UnsupportedError
 from tinygrad_mlp.table import OPS
 
 X = np.array([[0.3, -1.2, 2.0], [0.1, 0.4, -0.7]])
@@ -136,15 +136,16 @@ def test_a_slope_of_each_element_is_no_jacobian_of_what_mixes_elements():
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
-        (X.T, "returned shape (3, 2) for x of shape (2, 3): transposed?"),
+        (X.T, "the formula by hand returned shape (3, 2) for x of shape (2, 3): transposed?"),
         (X[None], "the same numbers with an axis of length 1"),
         (np.ones((5, 2, 3)), "not summed over the batch?"),
         (X[0], "summed over too many axes?"),
         (np.ones(7), "returned shape (7,) for x of shape (2, 3)"),
+        (3.0, "one number for an array: summed over too many axes, or the same for all, np.full((2, 3), …)?"),
         (1j * X, "returned complex128 for x: return real numbers"),
         ("no", "returned <U2 for x: return real numbers"),
     ],
-    ids=["transposed", "axis", "unsummed", "summed", "other", "complex", "text"],
+    ids=["transposed", "axis", "unsummed", "summed", "number", "other", "complex", "text"],
 )
 def test_a_wrong_shape_or_kind_is_a_finding(returned, said):
     report = report_of(lambda x: tg.sum(x * x), lambda _x: returned, X)
@@ -195,10 +196,55 @@ def test_too_few_derivatives_or_none_are_findings():
 
     report = report_of(f, lambda x, y: (y, x, x), X, X + 1)
     assert "returned 3 derivatives for 2 inputs (x, y)" in report.problems[0]
-    report = report_of(f, lambda _x, y: y[0, 0], X, X + 1)
-    assert "for 2 inputs (x, y): return a tuple" in report.problems[0]
+    for returned, what in ((X[0, 0], "one array of shape ()"), (np.ones((4, 3)), "one array of shape (4, 3)")):
+        report = report_of(f, lambda _x, _y, g=returned: g, X, X + 1)
+        assert report.problems == (
+            f"the formula by hand returned {what} for 2 inputs (x, y): return a tuple with a derivative for each, "
+            "None for what is not derived",
+        )
     report = report_of(f, lambda _x, _y: (None, None), X, X + 1)
     assert (report.verdict, report.total) == ("undecided", 0)
+
+
+def test_derivatives_that_have_each_others_shape_are_taken_for_swapped():
+    report = report_of(lambda W, b: tg.sum(W + b), lambda W, b: (2 * b, W), X, X[0])
+    assert report.problems == (
+        "the formula by hand returned the shapes of W and b in the other order: are these two swapped?",
+    )
+
+
+def test_a_derivative_for_a_name_that_is_no_input_is_a_finding():
+    report = report_of(lambda w, b: tg.sum(w * b), lambda w, b: {"w": b, "bias": w}, X, X + 1)
+    assert report.problems == ("the formula by hand returned a derivative for 'bias', which is no input: w, b",)
+    assert report.total == 6
+
+
+def test_a_formula_that_is_no_function_is_refused():
+    with pytest.raises(UnsupportedError, match="by_hand is a ndarray: give the function that computes"):
+        check_formula(tg.sum, X, X)
+
+
+def test_a_formula_without_a_number_at_a_kink_is_told_what_is_right_there():
+    report = report_of(lambda x: tg.sum(tg.abs(x)), lambda x: x / np.abs(x), np.array([0.0, 1.0, -2.0]))
+    assert "the formula gives nan at x[0], a kink of f: any number between the slopes on both sides is right" in str(
+        report
+    )
+    assert "at a kink" in str(report)
+    assert report.notes == ()
+
+
+def test_where_f_is_not_finite_it_is_said():
+    with np.errstate(invalid="ignore"):
+        report = check_formula(lambda x: tg.sum(tg.sqrt(x)), lambda x: 0.5 / np.sqrt(x), np.array([-1.0, 2.0]))
+    assert report.verdict == "undecided"
+    assert report.notes == ("f is nan at these inputs, and has no derivative there",)
+
+
+def test_parameters_of_a_module_are_called_as_it_calls_them():
+    model = tg.nn.Linear(3, 2, rng=0)
+    report = report_of(lambda: tg.sum(tg.tanh(model(X))), lambda p: {"weight": p["weight"], "bias": p["bias"]}, model)
+    assert {e.input for e in report.elements} == {"weight", "bias"}
+    assert all(e.autograd == pytest.approx(e.numeric, rel=1e-6) for e in report.elements)
 
 
 def test_nests_of_inputs_have_nests_of_derivatives():

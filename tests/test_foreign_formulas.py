@@ -1,6 +1,7 @@
 """``check_formula`` takes functions and formulas of PyTorch, JAX and plain NumPy: all that gives numbers."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -83,6 +84,34 @@ def test_a_function_of_pytorch_is_set_against_its_autograd(torch):
         assert (report.verdict, report.autograd) == ("right", "right")
         assert "autograd is PyTorch's" in str(report)
     assert report_of(f, lambda z: softmax(z) / 2, X).slips[0].kind == "constant factor"
+
+
+def test_a_sum_for_a_mean_over_samples_of_pytorch_names_them(torch):
+    data = torch.tensor(np.arange(15.0).reshape(5, 3))
+    by_hand = lambda w: 2 * data.numpy().T @ (data.numpy() @ w - 1)  # noqa: E731
+    report = report_of(lambda w: ((data @ w - 1) ** 2).mean(), by_hand, X[0])
+    assert report.slips[0].kind == "sum for mean"
+    assert report.slips[0].text.startswith("5 times too large: the batch size N = 5, the length of axis 0 of data")
+
+
+def test_it_is_said_that_slips_inside_are_not_looked_for(torch):
+    def f(w):
+        return torch.tanh(torch.sigmoid(w)).sum()
+
+    report = report_of(f, lambda w: 1 - np.tanh(sigmoid(w)) ** 2, X)
+    assert report.slips == ()
+    assert report.notes == (
+        "no slip is recognised in w: slips inside the chain rule are looked for only where f records: write f with "
+        "NumPy's or tg's operations to have them named",
+    )
+
+
+def test_a_tensor_around_the_function_meets_our_arrays_silently(torch):
+    data = torch.tensor(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = check_formula(lambda w: torch.relu(data @ w).sum(), lambda w: X.T @ (X @ w > 0), X[0])
+    assert report.verdict == "right"
 
 
 def test_a_formula_may_be_one_of_pytorch(torch):

@@ -183,7 +183,7 @@ def test_9_at_the_start_the_formula_is_right_and_still_found(data):
     assert report.wrong == 0
     assert report.verdict == "wrong"
     assert report.slips[0].kind == "stale"
-    assert report.notes[0].startswith("at the given inputs <lambda> is right, yet beside them it is wrong")
+    assert report.notes[0].startswith("at the given inputs the formula by hand is right, yet beside them it is wrong")
 
 
 def test_10_v_after_its_update(data):

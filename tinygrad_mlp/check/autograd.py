@@ -37,7 +37,8 @@ def of_the_engine(
 ) -> Autograd:
     """Return how this library fares, by ``gradcheck`` with some options."""
     report = gradcheck(f, *inputs, **options, raise_exception=False)
-    numbers = {leaf.name: (k, leaf.values.shape) for k, leaf in enumerate(subject.leaves)}
+    pairs = zip(report.inputs, subject.leaves, strict=True)  # of one order; their names may differ
+    numbers = {theirs.name: (k, leaf.values.shape) for k, (theirs, leaf) in enumerate(pairs)}
     outputs = {name: j for j, name in enumerate(subject.places())}
     states, kinks = {}, set()
     for e in report.elements:

@@ -1,32 +1,29 @@
 """``find_counterexample``: random shapes and numbers until a gradient is wrong, and then the smallest that show it."""
 
 import inspect
-import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial, wraps
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
-from tinygrad_mlp.nest import flatten
+from tinygrad_mlp.errors import UnsupportedError
 
 from .derivations import check_formula
 from .gradients import gradcheck
 from .programs import literal, reproduction
 from .reporting import Block, Code, Report, Verdict, count, listed
 from .strategies import Pattern, broadcastable, filled, matching_shapes, require_hypothesis
+from .trials import USER, Check, Failure, Function, Trial, is_wrong, message, name_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-USER = "find_counterexample"
-PATIENCE = 100  # examples that f does not take, before it is said to take none
 
-Function = Callable[..., Any]
-Check = Callable[[Function, Function | None, tuple[Any, ...]], Report]
+PATTERNS = {1: "(n,d)", 2: "(n,d),(d,k)", 3: "(n,d),(d,),(n,)"}  # examples of shapes
+DOMAIN = "give strategy= with inputs in the domain of f, such as st.tuples(tg.check.strategies.arrays(low=0.1))"
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +33,7 @@ class Counterexample(Report):
     Attributes:
         function: The name of the function whose gradient was checked.
         verdict: ``wrong`` if there is a counterexample, ``right`` if there is none among the examples, and
-            ``undecided`` if the check decided none of these.
+            ``undecided`` if the check could not decide more than half of these.
         inputs: The counterexample: the smallest shapes and the simplest numbers found; None without one.
         program: Three lines of Python that reproduce it; empty without one.
         scope: The names that the program cannot import, such as that of a lambda: it runs where they are known.
@@ -46,6 +43,8 @@ class Counterexample(Report):
         rejected: How many more there were that ``f`` does not take, or the check.
         refusal: The first error that says so.
         undecided: Of how many the check could not tell whether they are right.
+        reason: Why it could not, in most of them.
+        hint: What to do.
     """
 
     function: str
@@ -59,6 +58,8 @@ class Counterexample(Report):
     rejected: int = 0
     refusal: str = ""
     undecided: int = 0
+    reason: str = ""
+    hint: str = ""
 
     @property
     def found(self) -> bool:
@@ -71,40 +72,47 @@ class Counterexample(Report):
         end = {
             "wrong": f"a counterexample, found after {tried}",
             "right": f"no counterexample in {tried}",
-            "undecided": f"none of {tried} could be decided",
+            "undecided": f"{self._undecided()} of {tried} could not be decided",
         }
         return f"{USER} of {self.function}: {self.verdict}: {end[self.verdict]}"
 
     def blocks(self) -> Iterable[Block]:
         """Return the program, what is not in it, and what the check says."""
         if self.found:
-            yield Code(self.program)
-        if self.scope:
-            yield f"run it where {listed(self.scope)} {'is' if len(self.scope) == 1 else 'are'} defined"
+            are = "is" if len(self.scope) == 1 else "are"
+            yield Code(f"# run it where {listed(self.scope)} {are} defined\n" * bool(self.scope) + self.program)
         if self.error is not None:
-            yield f"raises {_message(self.error)}"
+            yield f"raises {message(self.error)}"
         if self.report is not None:
             yield self.report.headline()
             yield from self.report.blocks()
         if not self.found and self.rejected:
             yield f"{count(self.rejected, 'more example')} rejected, the first because of {self.refusal}"
-        if self.verdict == "right" and self.undecided:
-            yield f"{self.undecided:,} of them undecided"
+        if not self.found and self.undecided:
+            yield f"{self.undecided:,} of them undecided" + f", most because {self.reason}" * bool(self.reason)
+        if self.hint:
+            yield self.hint
+
+    def _undecided(self) -> str:
+        return "all" if self.undecided == self.examples else f"{self.undecided:,}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, the inputs as Python code."""
         return {
+            "check": USER,
             "function": self.function,
             "verdict": self.verdict,
             "examples": self.examples,
             "rejected": self.rejected,
             "refusal": self.refusal,
             "undecided": self.undecided,
+            "reason": self.reason,
+            "hint": self.hint,
             "inputs": None if self.inputs is None else [literal(x) for x in self.inputs],
             "program": self.program,
             "scope": list(self.scope),
             "report": None if self.report is None else self.report.to_dict(),
-            "error": None if self.error is None else _message(self.error),
+            "error": None if self.error is None else message(self.error),
         }
 
 
@@ -152,7 +160,18 @@ def find_counterexample(
     require_hypothesis(USER)
     if max_examples < 1:
         raise UnsupportedError(f"{USER}: max_examples is {max_examples!r}; give a positive number")
-    return search(_check, f, by_hand, _strategies(f, shapes, strategy), max_examples, rng)
+    if by_hand is not None and not callable(by_hand):
+        raise UnsupportedError(
+            f"{USER}: by_hand is a {type(by_hand).__name__}: give the function that computes the derivatives"
+        )
+    report = search(_check, f, by_hand, _strategies(f, shapes, strategy), max_examples, rng)
+    unfit = report.error is not None or bool(getattr(report.report, "problems", False))
+    if shapes is None and strategy is None and unfit:
+        example = PATTERNS.get(len(report.inputs or ()), PATTERNS[2])
+        return replace(report, hint=f"if the formula is not for such shapes, say which: shapes='{example}'")
+    if report.reason.startswith("f is "):
+        return replace(report, hint=DOMAIN)
+    return report
 
 
 def _check(f: Function, by_hand: Function | None, inputs: tuple[Any, ...]) -> Report:
@@ -185,29 +204,14 @@ def _inputs(f: Function) -> int:
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
-        raise UnsupportedError(f"{USER}: {_name(f)} does not say how many inputs it takes: {remedy}") from None
+        raise UnsupportedError(f"{USER}: {name_of(f)} does not say how many inputs it takes: {remedy}") from None
     given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
     if not given or any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        raise UnsupportedError(f"{USER}: {_name(f)} takes any number of inputs, or none: {remedy}")
+        raise UnsupportedError(f"{USER}: {name_of(f)} takes any number of inputs, or none: {remedy}")
     return len(given)
 
 
-def _copied(inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the inputs with arrays of their own: a function may overwrite what it is given."""
-    values, rebuild = flatten(tuple(inputs))
-    copied: tuple[Any, ...] = rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in values])
-    return copied
-
-
 # -------------------------------------------------------------------------------------------------------------- search
-
-
-class Failure(NamedTuple):
-    """Inputs for which the gradient is wrong, and the report that says so or the error that was raised."""
-
-    inputs: tuple[Any, ...]
-    report: Report | None
-    error: Exception | None
 
 
 def search(
@@ -223,19 +227,20 @@ def search(
     from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
     seed = int(rng.integers(2**32)) if isinstance(rng, np.random.Generator) else rng
-    trial = _Trial(check, f, by_hand)
-    share = -(-max_examples // len(strategies))
+    trial = Trial(check, f, by_hand)
     options = settings(
-        max_examples=share,
         database=None,
         deadline=None,
         derandomize=False,
         phases=(Phase.generate, Phase.shrink),
         verbosity=Verbosity.quiet,
     )
-    for strategy in strategies:
+    for n, strategy in enumerate(strategies):
+        share = (max_examples + len(strategies) - 1 - n) // len(strategies)  # the first ones have what is left over
+        if not share:
+            break
         try:
-            find(strategy, trial.fails, settings=options, random=Random(seed))
+            find(strategy, trial.fails, settings=settings(options, max_examples=share), random=Random(seed))
         except (NoSuchExample, Unsatisfiable):
             if trial.hopeless:
                 break
@@ -246,17 +251,17 @@ def search(
             return _found(trial, trial.failure)
     if not trial.tried:
         raise trial.refusal()
-    verdict: Verdict = "undecided" if trial.undecided == trial.tried else "right"
-    return Counterexample(_name(f), verdict, trial.tried, **trial.counts())
+    verdict: Verdict = "undecided" if 2 * trial.undecided > trial.tried else "right"
+    return Counterexample(name_of(f), verdict, trial.tried, **trial.counts())
 
 
-def _found(trial: "_Trial", failure: Failure) -> Counterexample:
+def _found(trial: Trial, failure: Failure) -> Counterexample:
     report, error = trial.outcome(failure.inputs)  # again outside of Hypothesis, which else stands for the user's line
-    if report is not None and not _is_wrong(report):  # f gives other values from call to call
+    if report is not None and not is_wrong(report):  # f gives other values from call to call
         report, error = failure.report, failure.error
     program, scope = reproduction(trial.f, trial.by_hand, failure.inputs)
     return Counterexample(
-        _name(trial.f),
+        name_of(trial.f),
         "wrong",
         trial.first,
         failure.inputs,
@@ -266,116 +271,3 @@ def _found(trial: "_Trial", failure: Failure) -> Counterexample:
         error,
         **trial.counts(),
     )
-
-
-class _Trial:
-    """A check, repeated on example after example.
-
-    Attributes:
-        tried, rejected, undecided: How many examples came out how, until a wrong one; ``first`` is its number.
-        failure: The last, and so the smallest, of the wrong ones.
-    """
-
-    def __init__(self, check: Check, f: Function, by_hand: Function | None) -> None:
-        self.check, self.f, self.by_hand = check, f, by_hand
-        self.tried = self.rejected = self.undecided = self.first = 0
-        self.failure: Failure | None = None
-        self.refused: tuple[tuple[Any, ...], Exception] | None = None
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether ``f`` seems to take no example at all."""
-        return self.rejected >= PATIENCE and not self.tried
-
-    def fails(self, inputs: Any) -> bool:
-        """Return whether the gradient is wrong for these inputs; others are drawn if ``f`` does not take them."""
-        from hypothesis import reject
-
-        if not isinstance(inputs, tuple):
-            raise UnsupportedError(
-                f"{USER}: the strategy gave a {type(inputs).__name__}; let it give a tuple of inputs"
-            )
-        if self.hopeless:
-            reject()  # and so all the rest, without a call
-        report, error = self.outcome(inputs)
-        counting = self.failure is None
-        if error is not None and not self._is_ours(error, inputs):
-            self.rejected += counting
-            self.refused = self.refused or (inputs, error)
-            reject()
-        self.tried += counting
-        if report is not None and not _is_wrong(report):
-            self.undecided += counting and report.verdict == "undecided"
-            return False
-        self.first = self.first or self.tried
-        self.failure = Failure(inputs, report, error)
-        return True
-
-    def outcome(self, inputs: tuple[Any, ...]) -> tuple[Report | None, Exception | None]:
-        """Return the report of the check, or the error that ended it."""
-        try:
-            with np.errstate(all="ignore"):
-                return self.check(self.f, self.by_hand, _copied(inputs)), None
-        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-            return None, error
-
-    def _is_ours(self, error: Exception, inputs: tuple[Any, ...]) -> bool:
-        """Return whether an error is the gradient's fault: that of ``by_hand`` or of a vjp, and not of ``f`` itself."""
-        raised: list[str] = []
-        by_hand = self.by_hand and _watched(self.by_hand, "by_hand", raised)
-        try:
-            with np.errstate(all="ignore"):
-                self.check(_watched(self.f, "f", raised), by_hand, _copied(inputs))
-        except Exception:  # noqa: BLE001 - the same again
-            pass
-        if "f" in raised:
-            return False
-        if self.by_hand is not None:
-            return "by_hand" in raised or isinstance(error, ShapeError)
-        frames = traceback.walk_tb(error.__traceback__)
-        return any(frame.f_globals.get("__name__", "").startswith("tinygrad_mlp.backward") for frame, _ in frames)
-
-    def counts(self) -> dict[str, Any]:
-        """Return how many examples were of no use, and why."""
-        refusal = _message(self.refused[1]) if self.refused else ""
-        return {"rejected": self.rejected, "refusal": refusal, "undecided": self.undecided}
-
-    def refusal(self) -> DataError:
-        """Return the error that says that no example could be checked."""
-        if self.refused is None:
-            return DataError(f"{USER}: the strategy gives no examples")
-        inputs, error = self.refused
-        sides = listed([str(np.shape(x)) for x in flatten(inputs)[0]])
-        remedy = "; give the shapes that it takes, as in shapes='(n,d),(d,k)'" * isinstance(error, ValueError)
-        refusal = DataError(
-            f"{USER}: {_name(self.f)} could be checked for none of {count(self.rejected, 'example')}; for inputs of "
-            f"shape {sides} there is {_message(error)}{remedy}"
-        )
-        refusal.__cause__ = error
-        return refusal
-
-
-def _is_wrong(report: Report) -> bool:
-    return report.verdict == "wrong"
-
-
-def _watched(f: Function, name: str, raised: list[str]) -> Function:
-    """Return ``f``, noting its name when an error comes out of it."""
-
-    @wraps(f, updated=())
-    def watched(*args: Any, **params: Any) -> Any:
-        try:
-            return f(*args, **params)
-        except Exception:
-            raised.append(name)
-            raise
-
-    return watched
-
-
-def _message(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _name(f: Function) -> str:
-    return getattr(f, "__name__", type(f).__name__)

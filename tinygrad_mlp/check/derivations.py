@@ -1,27 +1,30 @@
 """``check_formula``: a gradient derived by hand, set against autograd and against numbers."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import GradcheckError, TinygradError
+from tinygrad_mlp.errors import GradcheckError, TinygradError, UnsupportedError
 
 from .autograd import Autograd, of_a_library, of_the_engine
 from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, UNDECIDED, WRONG, Comparison, compare, look_closer
 from .differences import Bools, Floats
 from .foreign import Foreign, autograd_of, subject_of, weighted_sum
-from .formula_report import FormulaElement, FormulaReport, Slip
+from .formula_report import FormulaElement, FormulaReport, Slip, unexplained
 from .gradients import WORDS
 from .hand import ByHand, Claim, matrix, pulled
 from .reporting import Verdict, count
 from .slips import guess
+from .subject import Subject
 
 EVALUATIONS = 60_000  # of the function, which is how many may measure all elements
 CELLS = 2 * 10**6  # of a Jacobian; where there are more, the outputs are summed with random weights
 KEPT = 1000  # elements in a report
 MEASURED = 30  # elements that are measured one by one where there are too many for all
+PARAMETER = re.compile(r"^input \d+\['(.+)'\]$")
 NOISE = 1e-8  # of the largest derivative: more than this is not taken for rounding
 
 
@@ -57,12 +60,17 @@ def check_formula(
         GradcheckError: The formula or autograd is wrong, and the message is the report; or the formula raised an error.
         GradientError: No input is a float or an array of floats, or ``f`` gives different values for the same input.
         DTypeError: ``f`` does not give real numbers.
+        UnsupportedError: ``by_hand`` is no function.
 
     >>> import tinygrad_mlp as tg
     >>> report = check_formula(lambda x: tg.sum(x**2), lambda x: x, np.array([1.0, 3.0, 4.0]), raise_exception=False)
     >>> print(report.slips[0])
     in x: a factor 2 is missing
     """
+    if not callable(by_hand):
+        raise UnsupportedError(
+            f"check_formula: by_hand is a {type(by_hand).__name__}: give the function that computes the derivatives"
+        )
     report = _Check(f, by_hand, inputs, rtol, np.random.default_rng(rng)).report()
     if raise_exception and report.verdict == "wrong":
         raise GradcheckError(str(report))
@@ -81,7 +89,7 @@ class _Check:
         rng: np.random.Generator,
     ) -> None:
         self.f, self.inputs, self.rtol, self.rng = f, inputs, rtol, rng
-        self.subject = subject_of("check_formula", f, inputs)
+        self.subject = self._subject(f)
         shapes = self.subject.shapes
         outer = shapes[0] if len(shapes) == 1 else (len(self.subject.base),)
         self.weights: Floats | None = None
@@ -89,22 +97,33 @@ class _Check:
         if math.prod(outer) * sum(leaf.size for leaf in self.subject.leaves) > CELLS and len(shapes) == 1:
             self.weights = rng.uniform(0.5, 1.5, outer) * rng.choice([-1.0, 1.0], outer)
             self.f = weighted_sum(f, self.weights)
-            self.subject = subject_of("check_formula", self.f, inputs)
+            self.subject = self._subject(self.f)
             self.notes.append(f"the {math.prod(outer):,} outputs were summed with random weights: the sum was checked")
         self.hand = ByHand(by_hand, self.subject, outer)
         self.compared: Comparison | None = None
+
+    def _subject(self, f: Callable[..., Any]) -> Subject | Foreign:
+        """Return what is checked; the parameters of a module that is no argument of ``f`` by their own names."""
+        subject = subject_of("check_formula", f, self.inputs)
+        names = [PARAMETER.sub(r"\1", leaf.name) for leaf in subject.leaves]
+        if len(set(names)) == len(names):
+            subject.leaves = [leaf._replace(name=name) for leaf, name in zip(subject.leaves, names, strict=True)]
+        return subject
 
     def report(self) -> FormulaReport:
         """Return what came out."""
         subject = self.subject
         with subject.varying():
             autograd = self._autograd()
+        if len(strange := subject.base[~np.isfinite(subject.base)]):
+            self.notes.append(f"f is {strange[0]} at these inputs, and has no derivative there")
         with subject.varying():
             claims = self.hand.at([leaf.values for leaf in subject.leaves])
-            problems = [*self.hand.problems, *(c.problem for c in claims if c.problem)]
+            problems = list(dict.fromkeys([*self.hand.problems, *(c.problem for c in claims if c.problem)]))
             H = {c.k: self.matrix(c) for c in claims if c.reading}
             elements, total, wrong, undecided = self._judged(H, autograd)
             slips = self._slips(claims, autograd, bool(problems or wrong))
+            self.notes += unexplained(elements, slips, not isinstance(subject, Foreign))
         hand: Verdict = "wrong" if problems or wrong or slips else "undecided" if undecided or not total else "right"
         trusted = None if autograd is None else autograd.verdict
         verdict: Verdict = "wrong" if "wrong" in (hand, trusted) else "undecided" if hand == "undecided" else "right"

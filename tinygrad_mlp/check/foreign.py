@@ -5,6 +5,7 @@ Neither library is imported unless it is loaded already: who has a function of i
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -249,6 +250,12 @@ def subject_of(check: str, f: Callable[..., Any], inputs: Sequence[Any]) -> Subj
     Raises:
         Exception: What ``f`` raised on nodes, if it takes nothing else either.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy, where a tensor meets an array: it is tried only
+        return _subject_of(check, f, inputs)
+
+
+def _subject_of(check: str, f: Callable[..., Any], inputs: Sequence[Any]) -> Subject | Foreign:
     theirs = {library_of(x) for argument in inputs for x in Nest(argument).leaves} - {"NumPy"}
     if theirs:
         return Foreign(check, f, inputs, min(theirs))

@@ -1,7 +1,7 @@
 """What ``check_formula`` found: which of three parties disagrees, in which elements, and the slip that explains it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,12 +156,22 @@ class FormulaReport(Report):
         yield from (f"culprit: {culprit}" for culprit in self.culprits[:2])
         if self.failures:
             yield self._worst()
+        yield from self._undefined()
         yield from self.notes
         odd = {name: reading for name, reading in (self.readings or {}).items() if reading != "gradient"}
         for reading in dict.fromkeys(odd.values()):
             yield f"read as the {reading}: {listed([name for name, r in odd.items() if r == reading])}"
         if self.coverage:
             yield self.coverage
+
+    def _undefined(self) -> Iterator[str]:
+        """Return where the formula gives no number."""
+        for kink, where in ((True, ", a kink of f: any number between the slopes on both sides is right"), (False, "")):
+            strange = [e for e in self.failures if not math.isfinite(e.hand) and e.kink == kink]
+            values = list(dict.fromkeys(number(e.hand) for e in strange))
+            if strange:
+                at = dict.fromkeys(place(e.input, e.index) for e in strange)
+                yield f"the formula gives {' and '.join(values)} at {listed(list(at))}{where}"
 
     def _worst(self) -> Table:
         failures, without = self.failures, self.autograd is None
@@ -196,4 +206,18 @@ class FormulaReport(Report):
 
 
 def _measured(e: FormulaElement) -> str:
-    return "" if math.isnan(e.numeric) else f"{number(e.numeric)} ± {e.bound:.1g}"
+    kink = " at a kink" * e.kink
+    return "" if math.isnan(e.numeric) else f"{number(e.numeric)} ± {e.bound:.1g}{kink}"
+
+
+def unexplained(elements: Sequence[FormulaElement], slips: Sequence[Slip], records: bool) -> list[str]:
+    """Return a line on the inputs in which something is wrong that no slip explains, and what to do."""
+    explained = {name for slip in slips for name in slip.inputs}
+    wrong = sorted({e.input for e in elements if e.verdict == "wrong" and math.isfinite(e.hand)} - explained)
+    remedy = "compare term by term; tg.find_counterexample gives the smallest case"
+    if not records:
+        remedy = (
+            "slips inside the chain rule are looked for only where f records: write f with NumPy's or tg's operations "
+            "to have them named"
+        )
+    return [f"no slip is recognised in {listed(wrong)}: {remedy}"] if wrong else []

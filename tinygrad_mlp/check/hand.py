@@ -41,6 +41,7 @@ class ByHand:
 
     Attributes:
         name: the formula's.
+        said: how messages call it: by its name, if it has one.
         problems: what it returned beside what was asked for: too few, too many, or for no input.
         coarse: whether it returned single precision.
     """
@@ -50,6 +51,7 @@ class ByHand:
         self.by_hand, self.subject, self.outer = by_hand, subject, outer
         self.coarse = False
         self.name = getattr(by_hand, "__name__", type(by_hand).__name__)
+        self.said = "the formula by hand" if self.name == "<lambda>" else self.name
         self.problems: list[str] = []
         if isinstance(subject, Foreign):
             self.nests, self.slots = subject.nests, subject.slots
@@ -74,7 +76,21 @@ class ByHand:
             if k in found and found[k].reading:  # one array in two places: its gradient is the sum
                 given = found[k].given + as_numpy(given)
             found[k] = self._claim(k, given)
-        return [found[k] for k in sorted(found)]
+        return self._seen_together([found[k] for k in sorted(found)])
+
+    def _seen_together(self, claims: list[Claim]) -> list[Claim]:
+        """Return what was returned; where two derivatives have each other's shape, it is said that they are swapped."""
+        leaves = self.subject.leaves
+        for n, a in enumerate(claims):
+            for m, b in enumerate(claims[:n]):
+                if a.problem and b.problem and a.given is not None and b.given is not None:
+                    here, there = leaves[a.k], leaves[b.k]
+                    outer = () if math.prod(self.outer) == 1 else self.outer
+                    if (a.given.shape, b.given.shape) == (outer + there.values.shape, outer + here.values.shape):
+                        both = f"{there.name} and {here.name}"
+                        text = f"{self.said} returned the shapes of {both} in the other order: are these two swapped?"
+                        claims[m], claims[n] = b._replace(problem=text), a._replace(problem=text)
+        return claims
 
     def _arguments(self, values: Sequence[Floats]) -> list[Any]:
         arguments = []
@@ -98,16 +114,23 @@ class ByHand:
             if isinstance(self.subject, Foreign) and self.subject.library != "NumPy":
                 with suppress(Exception):  # the first error says more
                     return self.by_hand(*self.subject.arguments()[0])
+            name = "" if self.name == "<lambda>" else f", {self.name},"
             raise GradcheckError(
-                f"check_formula: the formula by hand, {self.name}, raised {type(error).__name__}: {error}"
+                f"check_formula: the formula by hand{name} raised {type(error).__name__}: {error}"
             ) from error
 
     # ------------------------------------------------------------------------------------------------------- its parts
 
     def _returned(self, result: Any) -> Iterator[tuple[int, Any]]:
         """Yield the numbers of the inputs, and what was returned for each."""
-        if isinstance(result, dict) and result and set(result) <= set(self.names) and len(self.nests) >= 1:
+        if isinstance(result, dict) and result and self.nests:
             opened = not isinstance(self.nests[0].rebuild(self.slots[0]), dict) or len(self.nests) > 1
+            unknown = [key for key in result if key not in self.names]
+            if opened and unknown:
+                known = ", ".join(self.names)
+                self.problems.append(
+                    f"{self.said} returned a derivative for {unknown[0]!r}, which is no input: {known}"
+                )
             result = [result.get(name) for name in self.names] if opened else result
         parts = self._parts(result)
         for nest, slots, name, part in zip(self.nests, self.slots, self.names, parts, strict=False):
@@ -118,15 +141,15 @@ class ByHand:
         if len(self.nests) == 1:
             alone = isinstance(result, tuple) and len(result) == 1
             return result if alone and not isinstance(self.nests[0].rebuild(self.slots[0]), tuple) else [result]
-        if not isinstance(result, tuple | list | np.ndarray) or (isinstance(result, np.ndarray) and not result.ndim):
+        if not isinstance(result, tuple | list) and not _is_stack(result, len(self.nests)):
             self.problems.append(
-                f"{self.name} returned {_kind(result)} for {len(self.nests)} inputs ({', '.join(self.names)}): "
+                f"{self.said} returned {_kind(result)} for {len(self.nests)} inputs ({', '.join(self.names)}): "
                 "return a tuple with a derivative for each, None for what is not derived"
             )
-            return [result]
+            return []
         if len(result) != len(self.nests):
             self.problems.append(
-                f"{self.name} returned {len(result)} derivatives for {len(self.nests)} inputs "
+                f"{self.said} returned {len(result)} derivatives for {len(self.nests)} inputs "
                 f"({', '.join(self.names)}): None stands for what is not derived"
             )
         return result
@@ -141,18 +164,18 @@ class ByHand:
             return
         if isinstance(wanted, dict):
             if not isinstance(given, dict):
-                self.problems.append(f"{self.name} returned {_kind(given)} for {path}: return a dict by name")
+                self.problems.append(f"{self.said} returned {_kind(given)} for {path}: return a dict by name")
                 return
             unknown = [key for key in given if key not in wanted]
             if unknown:
                 known = ", ".join(map(repr, wanted))
                 self.problems.append(
-                    f"{self.name} returned {path}[{unknown[0]!r}], which is no input: there are {known}"
+                    f"{self.said} returned {path}[{unknown[0]!r}], which is no input: there are {known}"
                 )
             items = [(key, given.get(key)) for key in wanted]
         elif not isinstance(given, list | tuple | np.ndarray) or len(given) != len(wanted):
             many = f" of {len(given)}" if hasattr(given, "__len__") else ""
-            self.problems.append(f"{self.name} returned {_kind(given)}{many} for {path}, which has {len(wanted)} parts")
+            self.problems.append(f"{self.said} returned {_kind(given)}{many} for {path}, which has {len(wanted)} parts")
             return
         else:
             items = list(enumerate(given))
@@ -167,12 +190,12 @@ class ByHand:
         try:
             array = as_numpy(given)
         except (TypeError, ValueError, RuntimeError, TinygradError) as error:
-            return Claim(k, None, "", f"{self.name} returned {_kind(given)} for {leaf.name}: {error}")
+            return Claim(k, None, "", f"{self.said} returned {_kind(given)} for {leaf.name}: {error}")
         if array.dtype.kind not in "fiub":
-            return Claim(k, None, "", f"{self.name} returned {array.dtype} for {leaf.name}: return real numbers")
+            return Claim(k, None, "", f"{self.said} returned {array.dtype} for {leaf.name}: return real numbers")
         self.coarse |= array.dtype == np.float32
         reading, array = read(np.array(array, np.float64), self.outer, leaf.values.shape)
-        problem = "" if reading else misfit(self.name, leaf.name, array.shape, self.outer, leaf.values.shape)
+        problem = "" if reading else misfit(self.said, leaf.name, array.shape, self.outer, leaf.values.shape)
         return Claim(k, array, reading, problem)
 
 
@@ -247,6 +270,11 @@ def _shape_hint(given: Shape, inner: Shape) -> str:
         return f"the same numbers with {'an axis' if abs(len(given) - len(inner)) == 1 else 'axes'} of length 1"
     if given[1:] == inner:
         return "not summed over the batch?"
+    if not given:
+        sides = inner[0] if len(inner) == 1 else inner
+        return f"one number for an array: summed over too many axes, or the same for all, np.full({sides}, …)?"
+    if len(given) == len(inner) == 1:
+        return "summed over the wrong axis?"
     if len(given) < len(inner) and (given == inner[: len(given)] or given == inner[len(inner) - len(given) :]):
         return "summed over too many axes?"
     return ""
@@ -263,8 +291,13 @@ def _given(x: Any, values: Floats | None) -> Any:
     return float(values) if type(x) in (Value, float) else values.copy()
 
 
+def _is_stack(x: Any, n: int) -> bool:
+    """Return whether a result is an array that may hold the derivatives of ``n`` inputs."""
+    return isinstance(x, np.ndarray) and x.ndim > 0 and len(x) == n
+
+
 def _kind(x: Any) -> str:
-    return f"an array of shape {x.shape}" if hasattr(x, "shape") else f"a {type(x).__name__}"
+    return f"one array of shape {x.shape}" if hasattr(x, "shape") else f"a {type(x).__name__}"
 
 
 def _takes_nothing(f: Callable[..., Any]) -> bool:

@@ -164,7 +164,7 @@ def reproduction(
     names = [name for name, _ in functions]
     taken = {"np", "tg", *(name.partition(".")[0] for name in names)}
     variables = [name + "_" * (name in taken) for name in _variables(f, len(inputs))]
-    imports = ["import numpy as np", "import tinygrad_mlp as tg", *(text for _, text in functions if text)]
+    imports = ["import numpy as np", "import tinygrad_mlp as tg", *_merged([text for _, text in functions if text])]
     values = ", ".join(map(literal, inputs))
     check = "gradcheck" if by_hand is None else "check_formula"
     lines = [
@@ -173,6 +173,15 @@ def reproduction(
         f"print(tg.{check}({', '.join([*names, *variables])}, raise_exception=False))",
     ]
     return "\n".join(lines), tuple(name for name, text in functions if not text)
+
+
+def _merged(statements: list[str]) -> list[str]:
+    """Return import statements, those from one module as one."""
+    sources: dict[str, list[str]] = {}
+    for statement in statements:
+        module, _, name = statement.partition(" import ")
+        sources.setdefault(module, []).append(name)
+    return [f"{module} import {', '.join(dict.fromkeys(names))}" for module, names in sources.items()]
 
 
 def _variables(f: Callable[..., Any], n: int) -> list[str]:

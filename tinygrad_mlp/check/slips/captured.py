@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.check.differences import Floats
+from tinygrad_mlp.check.foreign import as_numpy, library_of
+from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.nest import Nest
 
 DEPTH = 3  # functions that call functions
@@ -25,7 +27,7 @@ def captured(f: Callable[..., Any]) -> dict[str, list[Floats]]:
     """
     found: dict[str, list[Floats]] = {}
     for name, value in _variables(f, DEPTH):
-        arrays = [np.asarray(x, np.float64) for x in _leaves(value) if _is_array(x)]
+        arrays = [np.asarray(as_numpy(x), np.float64) for x in _leaves(value) if _is_array(x)]
         if arrays and len(found) < MOST:
             found.setdefault(name, arrays)
     return found
@@ -94,4 +96,7 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and 0 < x.size <= 10**6
+    if not (isinstance(x, np.ndarray) or type(x) in NODES or library_of(x) != "NumPy"):
+        return False
+    array = as_numpy(x)
+    return bool(array.dtype.kind == "f" and array.ndim and 0 < array.size <= 10**6)

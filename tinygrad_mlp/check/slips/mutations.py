@@ -13,10 +13,11 @@ import numpy as np
 from tinygrad_mlp.backward import contributions
 from tinygrad_mlp.check.differences import Floats
 from tinygrad_mlp.check.recording import plain
-from tinygrad_mlp.graph import Node
+from tinygrad_mlp.graph import NODES, Node
 
 from . import residuals
-from .pool import BIAS, STALE, Key, added, alike, line, places, pool
+from .pool import AXIS, BIAS, STALE, Key, added, alike, line, places, pool
+from .replays import activations, axes, replayed, with_axis, without
 from .scenes import Graph, Scene, at, elsewhere
 from .slopes import Unit, is_softmax, misplaced, numbers, softmax_variants, units, variants
 
@@ -43,7 +44,7 @@ def recipes(scene: Scene) -> list[Recipe]:
         return []
     parts = (
         _of_slopes, _of_missing_factors, _of_inputs, _of_values, _of_softmax, _of_residuals, _of_operands, _of_terms,
-        _of_extra_factors, _of_samples,
+        _of_extra_factors, _of_samples, _of_activations, _of_axes, _of_shifts,
     )  # fmt: skip
     return sorted((recipe for part in parts for recipe in part(scene, scene.graph)), key=lambda recipe: recipe.rank)
 
@@ -108,8 +109,18 @@ def _of_operands(scene: Scene, graph: Graph) -> Iterator[Recipe]:
     for n, i, j in _reads(graph):
         node = graph.order[n]
         for key, (name, kind, _value) in alike(known, plain(node.inputs[j])):
-            text = f"{name} for {graph.name(node.inputs[j])} in the derivative of {node.op.name}{line(node)}"
-            yield Recipe({STALE: 98, BIAS: 97}.get(kind, 100), kind, text, partial(_with_operand, n, i, j, key))
+            text = f"{_stands(graph, key, name, node.inputs[j])} in the derivative of {node.op.name}{line(node)}"
+            yield Recipe(
+                {STALE: 98, BIAS: 97, AXIS: 98}.get(kind, 100), kind, text, partial(_with_operand, n, i, j, key)
+            )
+
+
+def _stands(graph: Graph, key: Key, name: str, x: Any) -> str:
+    """Return how to say that a value stands for ``x``."""
+    what = graph.name(x) + line(x)
+    if key[0] in ("node", "leaf") and type(x) in NODES and graph.operand(x) is at(graph, key):
+        return f"the operand of {what}, {graph.name(at(graph, key))}, stands where its result belongs"
+    return f"{name} for {what}"
 
 
 def _reads(graph: Graph) -> Iterator[tuple[int, int, int]]:
@@ -146,8 +157,8 @@ def _of_values(scene: Scene, graph: Graph) -> Iterator[Recipe]:
         for key, (name, kind, _value) in alike(known, plain(x)):
             what = graph.name(x) + line(x)
             stale = f"{what} is stale: {name} is used, not its value at these inputs"
-            text = stale if kind == STALE else f"{name} for {what}"
-            yield Recipe({STALE: 90, BIAS: 85}.get(kind, 105), kind, text, partial(_with_value, place, key))
+            text = stale if kind == STALE else _stands(graph, key, name, x)
+            yield Recipe({STALE: 90, BIAS: 85, AXIS: 98}.get(kind, 105), kind, text, partial(_with_value, place, key))
 
 
 def _with_value(place: Any, key: Key, scene: Scene) -> Result:
@@ -190,7 +201,7 @@ def _with_input(k: int, key: Key | None, scene: Scene) -> Result:
 def _of_residuals(scene: Scene, graph: Graph) -> Iterator[Recipe]:
     """Yield derivatives output minus target with another value for one of the two, or none."""
     for kind, text, *how in residuals.replacements(scene, graph):
-        yield Recipe(99, kind, text, partial(_with_residual, *how))
+        yield Recipe(94 if kind == "missing term" else 99, kind, text, partial(_with_residual, *how))
 
 
 def _with_residual(place: Any, p: Key, q: Key, new_p: Key | None, new_q: Key | None, scene: Scene) -> Change | None:
@@ -264,6 +275,49 @@ def _with_sample(n: int, i: int, row: int, scene: Scene) -> Change | None:
     alone = np.zeros_like(graph.cotangents[node])
     alone[row] = graph.cotangents[node][row]
     moved = elsewhere(node, i, alone, {})
+    return None if moved is None else (node.inputs[i], moved - graph.edges[node][i])
+
+
+# ------------------------------------------------------------------------------------------------- the forward pass too
+
+
+def _of_activations(_: Scene, graph: Graph) -> Iterator[Recipe]:
+    """Yield activations that were left out, in the forward pass too."""
+    for top, bottom in activations(graph):
+        h, a = at(graph, top), at(graph, bottom)
+        text = f"{graph.name(h)}{line(h)} is left out: the numbers are those with its operand, {graph.name(a)}, for it"
+        yield Recipe(96, "missing activation", text, partial(_with_replay, without, top, bottom))
+
+
+def _of_axes(_: Scene, graph: Graph) -> Iterator[Recipe]:
+    """Yield operations along another axis, in the forward pass too."""
+    for n, axis in axes(graph):
+        node = graph.order[n]
+        text = f"{node.op.name}{line(node)} over axis {axis}, not over axis {node.params['axis']}"
+        yield Recipe(97, AXIS, text, partial(_with_replay, with_axis, n, axis))
+
+
+def _with_replay(change: Callable[..., Any], first: Any, second: Any, scene: Scene) -> Result | None:
+    graph = _graph(scene)
+    return replayed(graph, change(graph, first, second))
+
+
+def _of_shifts(_: Scene, graph: Graph) -> Iterator[Recipe]:
+    """Yield products one of whose factors is shifted by one along an axis."""
+    for n, i, j in _reads(graph):
+        node = graph.order[n]
+        if j != i and _is_product(node):
+            for axis, length in enumerate(np.shape(plain(node.inputs[j]))):
+                for step in (1, -1) if length > 1 else ():
+                    what = f"{graph.name(node.inputs[j])} is shifted by one along axis {axis}"
+                    text = f"{what} in the derivative of {node.op.name}{line(node)}"
+                    yield Recipe(135, "shifted", text, partial(_with_shift, n, i, j, step, axis))
+
+
+def _with_shift(n: int, i: int, j: int, step: int, axis: int, scene: Scene) -> Change | None:
+    graph = _graph(scene)
+    node = graph.order[n]
+    moved = elsewhere(node, i, graph.cotangents[node], {j: np.roll(plain(node.inputs[j]), step, axis)})
     return None if moved is None else (node.inputs[i], moved - graph.edges[node][i])
 
 

@@ -12,18 +12,19 @@ from tinygrad_mlp.graph import NODES
 
 from .captured import captured, rates
 from .scenes import Graph, Scene
+from .slopes import units
 
 Key = tuple[Any, ...]
 Pooled = tuple[str, str, Floats]  # what a value is called, the slip of using it, and the value
 Pool = dict[Key, Pooled]
 SUMS = {"add", "subtract", "linear"}
-STALE, OPERAND, BIAS = "stale", "wrong operand", "forgotten bias"
+STALE, OPERAND, BIAS, AXIS = "stale", "wrong operand", "forgotten bias", "wrong axis"
 POOLED = 40  # values of one shape that are tried in the place of another
 
 
 def line(x: Any) -> str:
     """Return the user's line of a node, as it is appended to a name."""
-    return f" at {short(x.source)}" if x.op is not None and x.source else ""
+    return f" at {short(x.source)}" if type(x) in NODES and x.op is not None and x.source else ""
 
 
 def added(graph: Graph, x: Any) -> bool:
@@ -43,17 +44,19 @@ def pool(scene: Scene) -> Pool:
     if scene.pool is None:
         graph = scene.graph
         assert graph is not None
+        units(graph)  # which gives names to what is spelled out
         found: Pool = {}
         for k, x in enumerate(graph.leaves):
             found["leaf", k] = graph.names[x], OPERAND, np.asarray(plain(x), np.float64)
         for n, node in enumerate(graph.order):
-            found["node", n] = f"{node.op.name}{line(node)}", OPERAND, np.asarray(plain(node), np.float64)
+            found["node", n] = f"{graph.name(node)}{line(node)}", OPERAND, np.asarray(plain(node), np.float64)
             for i, x in enumerate(node.inputs):
                 constant = type(x) not in NODES or (x.op is None and x not in graph.names)
                 value = np.asarray(plain(x)) if constant else np.zeros(0)
                 if value.ndim and value.size and value.dtype.kind == "f":
-                    found["constant", n, i] = f"operand {i} of {node.op.name}{line(node)}", OPERAND, value
-            found |= _hidden(graph, n, node)
+                    name = graph.variable(x) or f"operand {i} of {node.op.name}{line(node)}"
+                    found["constant", n, i] = name, OPERAND, value
+            found |= _hidden(graph, n, node) | _along_other_axes(graph, n, node)
         found |= _without_biases(graph) | _stale(scene, graph)
         scene.pool = found
     return scene.pool
@@ -75,6 +78,23 @@ def _hidden(graph: Graph, n: int, node: Any) -> Pool:
     return found
 
 
+def _along_other_axes(graph: Graph, n: int, node: Any) -> Pool:
+    """Return the softmax that an operation computes, taken over each of the other axes."""
+    if graph.titles.get(node, ("",))[0] == "the softmax":
+        x, own = graph.titles[node][1], -1
+    elif node.op.name in ("softmax", "log_softmax", "softmax_cross_entropy"):
+        x, own = node.inputs[0], node.params.get("axis", -1)
+    else:
+        return {}
+    z, found = np.asarray(plain(x), np.float64), dict[Key, Pooled]()
+    for axis in set(range(z.ndim)) - ({own % z.ndim} if z.ndim and type(own) is int else set()):
+        with np.errstate(all="ignore"):
+            e = np.exp(z - np.max(z, axis=axis, keepdims=True))
+            value = e / np.sum(e, axis=axis, keepdims=True)
+        found["softmax", n, axis] = f"the softmax of {graph.name(x)} over axis {axis}", AXIS, value
+    return found
+
+
 def _without_biases(graph: Graph) -> Pool:
     """Return what the nodes are where an input that is added is left out."""
     found: Pool = {}
@@ -83,7 +103,7 @@ def _without_biases(graph: Graph) -> Pool:
             values = graph.recording.run({x: 0.0 if type(x._payload) is float else np.zeros_like(x._payload)})
             for n, node in enumerate(graph.order):
                 if node in values:
-                    name = f"{node.op.name}{line(node)} without {graph.names[x]}"
+                    name = f"{graph.name(node)}{line(node)} without {graph.names[x]}"
                     found["without", k, n] = name, BIAS, np.asarray(values[node], np.float64)
     return found
 
@@ -104,7 +124,11 @@ def _stale(scene: Scene, graph: Graph) -> Pool:
         values = graph.recording.run(given) if given else {}
         for n, node in enumerate(graph.order):
             if node in values:
-                found["replayed", name, n] = f"{node.op.name} at {name}", STALE, np.asarray(values[node], np.float64)
+                found["replayed", name, n] = (
+                    f"{graph.name(node)} at {name}",
+                    STALE,
+                    np.asarray(values[node], np.float64),
+                )
     for rate in rates(scene.hand.by_hand):
         for k, g in scene.given.items():
             shape, leaf = graph.leaves[k].shape, graph.names[graph.leaves[k]]

@@ -39,7 +39,8 @@ def replacements(scene: Scene, graph: Graph) -> Iterator[tuple[str, str, Any, Ke
         x = at(graph, place)
         where = f" in the derivative in {graph.name(x)}{line(x)}"
         for old in (p, q):
-            words = f"{values[old][0]} is missing{where}: it is {values[p][0]} minus {values[q][0]}, up to a factor"
+            what = {"constant": "the target {} is", "one-hot": "{} are"}.get(old[0], "{} is").format(values[old][0])
+            words = f"{what} missing{where}: it is {values[p][0]} − {values[q][0]}, up to a factor"
             yield "missing term", words, place, p, q, *(None if key == old else key for key in (p, q))
         for new, (name, kind, value) in values.items():
             if new not in (p, q) and value.shape == x.shape:

@@ -14,6 +14,8 @@ from tinygrad_mlp.check.subject import Subject, raw
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.graph import GRADIENTS, NODES, Node, recording, wrap
 
+from .captured import captured
+
 STEP = 2.0**-17
 CLOSE, CLOSE_MEASURED = 1e-6, 1e-4  # how near to the formula's numbers a slip has to come, beside the largest
 LARGEST = 400  # nodes of a graph that is looked into
@@ -72,6 +74,11 @@ class Scene:
         self.subject.put(self.values)
 
     @property
+    def around(self) -> dict[str, list[Floats]]:
+        """The arrays that the function and the formula read beside their arguments, by the name of the variable."""
+        return captured(self.hand.by_hand) | captured(self.subject.f)
+
+    @property
     def is_finite(self) -> bool:
         """Whether all numbers are."""
         return all(np.isfinite(x).all() for x in (*self.true, *(c.given for c in self.claims.values())))
@@ -98,7 +105,7 @@ class Scene:
 
     def _graph(self) -> "Graph | None":
         assert isinstance(self.subject, Subject)
-        graph = Graph(self.subject, self.subject.record(), self.u)
+        graph = Graph(self.subject, self.subject.record(), self.u, self.around)
         return graph if 0 < len(graph.order) <= LARGEST else None
 
 
@@ -111,12 +118,20 @@ class Graph:
         outputs: the roots.
         leaves: the nodes of the inputs.
         names: of the inputs.
+        around: the arrays that the function reads beside its arguments, by the name of the variable.
+        titles: what nodes are that are spelled out, as ``the sigmoid``, each with the node that it is a function of.
         cotangents: of every node.
+        seeds: the outputs with their cotangents.
         edges: of every node its operands that want a gradient, by their number, with what goes to them.
     """
 
-    def __init__(self, subject: Subject, outputs: Sequence[Any], u: Floats) -> None:
+    def __init__(
+        self, subject: Subject, outputs: Sequence[Any], u: Floats, around: Mapping[str, Sequence[Floats]]
+    ) -> None:
         """Run backward."""
+        self.around = around
+        self.titles: dict[Any, tuple[str, Any]] = {}
+        self._constants: dict[int, str] = {}
         self.leaves = [leaf.node for leaf in subject.leaves]
         self.names = {leaf.node: leaf.name for leaf in subject.leaves}
         self.outputs = outputs
@@ -124,11 +139,13 @@ class Graph:
         self.order: list[Any] = self.recording.order
         self.cotangents: dict[Node, Any] = {}
         self.edges: dict[Node, dict[int, Any]] = {}
+        self.seeds: list[tuple[Any, Any]] = []
         at = 0
         for y in outputs:
             size = int(np.size(raw(y)))
             if type(y) in NODES and y.requires_grad:
-                self._add(y, cast(y, u[at : at + size].reshape(np.shape(raw(y)))))
+                self.seeds.append((y, cast(y, u[at : at + size].reshape(np.shape(raw(y))))))
+                self._add(*self.seeds[-1])
             at += size
         for node in reversed(self.order):
             if node in self.cotangents:
@@ -153,8 +170,30 @@ class Graph:
     def name(self, x: Any) -> str:
         """Return what to call a node, or a constant."""
         if type(x) not in NODES:
-            return f"a constant of shape {np.shape(plain(x))}" if np.ndim(plain(x)) else f"{plain(x):g}"
-        return self.names.get(x) or x.name or (x.op.name if x.op is not None else "a constant")
+            return (
+                (self.variable(x) or f"a constant of shape {np.shape(plain(x))}")
+                if np.ndim(plain(x))
+                else f"{plain(x):g}"
+            )
+        if x.op is None:
+            return self.names.get(x) or x.name or self.variable(x) or "a constant"
+        return x.name or (self.titles[x][0] if x in self.titles else x.op.name)
+
+    def variable(self, x: Any) -> str:
+        """Return the name of the variable that holds a constant, ``T`` or ``T.T``; empty if none is known."""
+        if id(x) not in self._constants:
+            value = np.asarray(plain(x))
+            known = [(name, a) for name, arrays in self.around.items() if len(arrays) == 1 for a in arrays]
+            known += [(f"{name}.T", a.T) for name, a in known if a.ndim > 1]
+            same = (name for name, a in known if a.shape == value.shape and np.array_equal(a, value))
+            self._constants[id(x)] = next(same, "") if value.ndim else ""
+        return self._constants[id(x)]
+
+    def operand(self, x: Any) -> Any:
+        """Return what a node is a function of, element by element; None if that is not one value."""
+        if x in self.titles:
+            return self.titles[x][1]
+        return x.inputs[0] if x.op is not None and x.op.elementwise and len(x.inputs) == 1 else None
 
 
 def at(graph: Graph, place: tuple[Any, ...]) -> Any:

@@ -15,6 +15,7 @@ from tinygrad_mlp.check.differences import Floats
 from tinygrad_mlp.check.foreign import Foreign
 from tinygrad_mlp.check.formula_report import Slip
 from tinygrad_mlp.check.hand import ByHand, Claim
+from tinygrad_mlp.check.reporting import number
 from tinygrad_mlp.check.subject import Subject
 from tinygrad_mlp.errors import TinygradError
 
@@ -26,12 +27,15 @@ from .wholes import COMBINED, lengths, said, scaled, wholes
 KINDS = (
     "sign", "constant factor", "mean for sum", "sum for mean", "transposed", "not summed", "summed too far", "shape",
     "shifted", "missing factor", "extra factor", "h for 1 − h", "slope at the wrong place", "wrong factor",
-    "wrong operand", "values for indices", "forgotten bias", "stale", "missing term",
+    "wrong operand", "values for indices", "forgotten bias", "stale", "missing term", "extra term", "swapped",
+    "wrong axis", "missing activation",
 )  # fmt: skip
 EXPLAINED = 1e-2  # what a slip may leave of the formula's error
 ROUGH = 1e-5  # the same along one direction, which is measured by differences
 LOST = 16.0  # so many roundings of the output, over the size of the input, are no derivative
 SHOWN = 3
+RATE = 1e-5  # how much the rate of a penalty may differ from inputs to inputs
+PENALTIES = (("{0}", lambda x: x), ("sign({0})", np.sign))  # their slopes: of weight decay, and of L1
 MEASURED = 2000  # derivatives that are measured at other inputs where there is no autograd
 TRIED = 6000  # slips in the graph
 
@@ -75,7 +79,7 @@ def guess(
     scenes += _others(scenes[0], {c.k for c in claims}, rng, 2 if wrong else 1)
     names = {k: leaf.name for k, leaf in enumerate(subject.leaves)}
     if kept := _kept(hand, base, claims):
-        text = f"{hand.name} gives other numbers when it is called again at the same inputs: it keeps a value of a call"
+        text = f"{hand.said} gives other numbers when it is called again at the same inputs: it keeps a value of a call"
         return [Slip(STALE, text, tuple(names[k] for k in kept))], []
     main = next((s for s in (scenes[:1] if wrong else scenes[1:]) if _wrong(s)), None)
     if main is None:
@@ -85,7 +89,7 @@ def guess(
     if main is scenes[0]:
         return slips, []
     there = ", ".join(names[k] for k in _wrong(main))
-    return slips, [f"at the given inputs {hand.name} is right, yet beside them it is wrong, in {there}"]
+    return slips, [f"at the given inputs {hand.said} is right, yet beside them it is wrong, in {there}"]
 
 
 # --------------------------------------------------------------------------------------------------------- the scenes
@@ -149,7 +153,8 @@ def _is_near(a: Floats, b: Floats, close: float) -> bool:
 def _explained(main: Scene, others: Sequence[Scene]) -> list[Match]:
     """Return the slips that explain the most of what is wrong, the plainest of those first."""
     left = set(_wrong(main))
-    matches = sorted(_of_the_whole(main, others, left), key=lambda m: m.rank)
+    matches = [*_of_the_whole(main, others, left), *_of_terms_added(main, others, left)]
+    matches.sort(key=lambda m: m.rank)
     if not any(m.ks >= left and m.rank < COMBINED for m in matches):
         matches += _in_the_graph(main, others, left)
     chosen: list[Match] = []
@@ -267,6 +272,35 @@ def _of_the_whole(main: Scene, others: Sequence[Scene], wrong: set[int]) -> list
                 before = found.get((kind, text))
                 found[kind, text] = Match(rank, kind, text, frozenset({k}) | (before.ks if before else frozenset()))
     return list(found.values())
+
+
+def _of_terms_added(main: Scene, others: Sequence[Scene], wrong: set[int]) -> list[Match]:
+    """Return terms that a penalty on an input's size adds to its gradient, though the function has none."""
+    found: dict[str, Match] = {}
+    for k in sorted(k for k in wrong if others and k in main.given and len(main.base) == 1):
+        for text, slope in PENALTIES:
+            rates = [_rate(scene, k, slope(scene.values[k]).reshape(-1)) for scene in (main, *others)]
+            c = rates[0]
+            if c is None or not all(r is not None and abs(r - c) <= RATE * abs(c) for r in rates):
+                continue
+            name = main.subject.leaves[k].name
+            if c > 0:
+                said = f"a term {number(c)} · {text.format(name)} too many: a penalty on its size that f does not have"
+                found[name + text] = Match(28, "extra term", said, frozenset({k}))
+            elif main.graph is None:
+                said = f"a term {number(-c)} · {text.format(name)} is missing: a penalty on its size"
+                found[name + text] = Match(28, "missing term", said, frozenset({k}))
+    return list(found.values())
+
+
+def _rate(scene: Scene, k: int, term: Floats) -> float | None:
+    """Return the factor of a term that is the difference between formula and truth; None if it is not."""
+    rest = scene.given[k] - scene.right[k]
+    size = float(term @ term)
+    c = float(term @ rest) / size if size else 0.0
+    slack = scene.close * float(np.max(np.abs(scene.right[k]), initial=0.0))
+    near = np.max(np.abs(c * term - rest), initial=0.0) <= slack + RATE * np.max(np.abs(rest), initial=0.0)
+    return c if c and near else None
 
 
 def _holds(scene: Scene, k: int, q: int, c: float) -> bool:

@@ -27,12 +27,14 @@ class Unit(NamedTuple):
         top, bottom: where h and a are in the graph.
         name: what it is.
         slope: its slope as one would write it; empty if it has no name.
+        anonymous: whether it is a chain of operations that has no name.
     """
 
     top: tuple[Any, ...]
     bottom: tuple[Any, ...]
     name: str
     slope: str
+    anonymous: bool = False
 
 
 Variant = tuple[str, str, Callable[[Floats, Floats, Floats], Floats]]  # kind, what was written, the slope of (h, a, s)
@@ -68,15 +70,21 @@ ANY: tuple[Variant, ...] = (
     (FACTOR, "the slope of {0} is there twice", lambda _h, _a, s: s * s),
     (FACTOR, "the reciprocal of the slope of {0}", lambda _h, _a, s: 1 / s),
 )
+ANONYMOUS = tuple(ANY[i] for i in (0, 1, 3, 5, 6))  # what one can be told of a chain of operations
+TITLES = {"h (1 − h)": "the sigmoid", "1 − h²": "tanh"}
 
 
 def variants(unit: Unit) -> tuple[Variant, ...]:
     """Return what people write for the slope of a unit."""
-    return {"h (1 − h)": (*SIGMOID, *ANY[4:]), "1 − h²": (*TANH, *ANY[4:])}.get(unit.slope, ANY)
+    named = {"h (1 − h)": (*SIGMOID, *ANY[4:]), "1 − h²": (*TANH, *ANY[4:])}
+    return named.get(unit.slope, ANONYMOUS if unit.anonymous else ANY)
 
 
 def units(graph: Graph) -> list[Unit]:
-    """Return the units of a graph: first those whose slope has a name, then single operations, then others."""
+    """Return the units of a graph: first those whose slope has a name, then single operations, then others.
+
+    What is spelled out gets its name in ``graph.titles``.
+    """
     where: dict[Any, tuple[Any, ...]] = {x: ("node", n) for n, x in enumerate(graph.order)}
     where |= {x: ("leaf", k) for k, x in enumerate(graph.leaves)}
     chains: dict[Any, list[Any]] = {}
@@ -86,10 +94,30 @@ def units(graph: Graph) -> list[Unit]:
         for length, bottom in enumerate(chains[top][1:CHAIN]):
             if bottom in where and top in graph.cotangents:
                 slope = _slope_name(top, bottom)
-                name = top.op.name if not length else {"h (1 − h)": "the sigmoid", "1 − h²": "tanh"}.get(slope, "")
+                if slope and length:
+                    graph.titles[top] = TITLES[slope], bottom
+                name = TITLES.get(slope, "") if length else top.op.name
+                nameless = not name
                 name = name or f"{top.op.name} as a function of {graph.name(bottom)}"
-                found.append((not slope, length, Unit(where[top], where[bottom], name, slope)))
+                found.append((not slope, length, Unit(where[top], where[bottom], name, slope, nameless)))
+        if top.op.name == "divide" and (z := _logits(top)) is not None:
+            graph.titles[top] = "the softmax", z
     return [unit for _, _, unit in sorted(found, key=lambda x: x[:2])]
+
+
+def _logits(quotient: Any) -> Any:
+    """Return z where a quotient is the softmax of z, spelled out; before a maximum was taken off, if one was."""
+    above = quotient.inputs[0]
+    if (
+        type(above) not in NODES
+        or above.op is None
+        or above.op.name != "exp"
+        or not is_softmax(quotient, above.inputs[0])
+    ):
+        return None
+    z = above.inputs[0]
+    before = z.inputs[0] if z.op is not None and z.op.name == "subtract" else z
+    return before if type(before) in NODES and is_softmax(quotient, before) else z
 
 
 def numbers(graph: Graph, unit: Unit) -> tuple[Floats, Floats, Floats]:

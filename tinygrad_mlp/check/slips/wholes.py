@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from tinygrad_mlp.check.foreign import as_numpy
 from tinygrad_mlp.check.hand import Claim
 from tinygrad_mlp.check.recording import plain
 from tinygrad_mlp.check.reporting import number
+from tinygrad_mlp.graph import NODES
 
-from .scenes import Scene, shaped
+from .captured import captured
+from .scenes import Graph, Scene, shaped
 from .slopes import ANY, SIGMOID, TANH
 
 Whole = tuple[str, str, float, Floats, Floats]  # kind, text, rank, what a slip gives, and what the formula does
@@ -32,8 +35,11 @@ def wholes(scene: Scene, k: int) -> Iterator[Whole]:
         return
     for true in shaped(scene.true[k], claim, scene.hand.outer, leaf.values.shape):
         yield from _reshaped(true, claim.given, scene.hand.outer)
+        yield from _swapped(scene, k)
         if scene.graph is None:
             yield from _by_values(scene, true, claim, leaf.values.shape)
+        elif len(scene.base) == 1:
+            yield from _summed_otherwise(scene.graph, true, claim.given)
 
 
 def _by_values(scene: Scene, true: Floats, claim: Claim, inner: tuple[int, ...]) -> Iterator[Whole]:
@@ -52,10 +58,37 @@ def _by_values(scene: Scene, true: Floats, claim: Claim, inner: tuple[int, ...])
             yield "missing factor", f"a factor {name} is missing", 61, true / v, claim.given
 
 
+def _swapped(scene: Scene, k: int) -> Iterator[Whole]:
+    """Yield the derivatives in other inputs, whose place this one may have taken."""
+    given, names = scene.claims[k].given, [leaf.name for leaf in scene.subject.leaves]
+    outer, leaves = scene.hand.outer, scene.subject.leaves
+    for j, claim in scene.claims.items():
+        if j != k:
+            pairs = ((scene.true[j], leaves[j], given), (scene.true[k], leaves[k], claim.given))
+            here, there = ((J.reshape(outer + x.values.shape).reshape(-1), g.reshape(-1)) for J, x, g in pairs)
+            if there[0].shape == there[1].shape and np.allclose(*there, rtol=scene.close, atol=0):
+                text = f"the derivatives of {names[min(j, k)]} and {names[max(j, k)]} are swapped"
+                yield "swapped", text, 27, *here
+
+
+def _summed_otherwise(graph: Graph, true: Floats, given: Floats) -> Iterator[Whole]:
+    """Yield sums of the derivatives in values of the graph, over another axis than the one that gives the true one."""
+    for node in graph.order:
+        g: Any = graph.cotangents.get(node, 0.0)
+        for axis in range(np.ndim(g)) if np.ndim(g) == true.ndim + 1 else ():
+            if np.shape(right := np.sum(g, axis=axis)) == true.shape and np.allclose(right, true, rtol=1e-9, atol=0):
+                for other in {*range(np.ndim(g))} - {axis}:
+                    over = f"axis {other}, not over {'the batch, ' if axis == 0 else ''}axis {axis}"
+                    yield "wrong axis", f"summed over {over}", 34, np.sum(g, axis=other), given
+
+
 def _reshaped(true: Floats, given: Floats, outer: tuple[int, ...]) -> Iterator[Whole]:
     """Yield the true derivative and what becomes of it by a slip in its axes."""
     if true.shape == given.shape:
         yield "", "", 0, true, given
+    if given.size == 1 < true.size and np.ptp(true) <= 1e-9 * np.max(np.abs(true)):
+        text = f"one number for an array of shape {true.shape}: repeat it, np.full({_side(true.shape)}, …)"
+        yield "shape", text, 29, np.full(given.shape, true.flat[0]), given
     for axes, text in _transpositions(true.ndim, len(outer)):
         yield "transposed", text, 30, np.transpose(true, axes), given
     if given.ndim == true.ndim + 1:
@@ -111,7 +144,7 @@ def said(c: float, kind: str, text: str, rank: float, scene: Scene, confirmed: b
         return None if named is None or not text else (rank + COMBINED, kind, f"{text}, and {named[1]}")
     if named is not None:
         return 20, *named
-    size = f"{number(c)} times what it should be"
+    size = f"{_fraction(c)} times what it should be"
     return (24, "constant factor", f"a constant factor: {size}") if confirmed else None
 
 
@@ -128,9 +161,8 @@ def factor(c: float, scene: Scene, close: float) -> tuple[str, str] | None:
     for value, word in PLAIN.items():
         if abs(a - value) <= close * value:
             inverse = next((w for v, w in PLAIN.items() if abs(v * value - 1) < 1e-12), f"1/{word}")
-            missing = value < 1
-            text = f"a factor {inverse} is missing" if missing else f"a factor {word} too many"
-            return "constant factor", f"{text}{_also(a, scene, close)}{minus}"
+            text = f"a factor {inverse} is missing" if value < 1 else f"a factor {word} too many"
+            return "constant factor", f"{_or_a_mean(a, scene, close)}{text}{minus}"
     for length, where in lengths(scene):
         if abs(a - length) <= close * length:
             return "sum for mean", f"{length} times too large: {where}: a sum stands where the mean is meant{minus}"
@@ -139,11 +171,28 @@ def factor(c: float, scene: Scene, close: float) -> tuple[str, str] | None:
     return None
 
 
-def _also(a: float, scene: Scene, close: float) -> str:
+def _or_a_mean(a: float, scene: Scene, close: float) -> str:
+    """Return what else a factor may be that is a length too."""
     for length, where in lengths(scene):
-        if abs(a - length) <= close * length or abs(a * length - 1) <= close:
-            return f" ({length}: {where})"
+        if abs(a - length) <= close * length:
+            return f"{length} times too large: {where}, so a sum where the mean is meant, or "
+        if abs(a * length - 1) <= close:
+            return f"{length} times too small: {where}, so a mean where the sum is meant, or "
     return ""
+
+
+def _fraction(c: float) -> str:
+    """Return a number, as a fraction if it is one of small numbers.
+
+    >>> _fraction(-2 / 3), _fraction(1.7)
+    ('-2/3', '1.7')
+    """
+    near = Fraction(c).limit_denominator(9)
+    return str(near) if abs(near) < 100 and abs(float(near) - c) <= 1e-7 * abs(c) else number(c)
+
+
+def _side(shape: tuple[int, ...]) -> str:
+    return str(shape[0] if len(shape) == 1 else shape)
 
 
 def lengths(scene: Scene) -> list[tuple[int, str]]:
@@ -153,18 +202,33 @@ def lengths(scene: Scene) -> list[tuple[int, str]]:
     for nest, name in zip(scene.hand.nests, scene.hand.names, strict=True):
         arrays += [(name + path, as_numpy(x)) for x, path in zip(nest.leaves, nest.paths, strict=True)]
     order = [] if scene.graph is None else scene.graph.order
+    constants = _constants(scene)
+    arrays += constants
     rows = Counter(node.shape[0] for node in order if node.ndim > 1)
-    N = rows.most_common(1)[0][0] if rows else next((len(x) for _, x in arrays if x.ndim > 1), 0)
-    where = next((f", the length of axis 0 of {name}" for name, x in arrays if x.ndim > 1 and len(x) == N), "")
+    N = rows.most_common(1)[0][0] if rows else next((len(x) for _, x in [*constants, *arrays] if x.ndim > 1), 0)
+    where = next(
+        (f", the length of axis 0 of {name}" for name, x in [*constants, *arrays] if x.ndim > 1 and len(x) == N), ""
+    )
     found[N] = f"the batch size N = {N}{where}"
     for node in order:
-        arrays += [(f"operand {i} of {node.op.name}", np.asarray(plain(x))) for i, x in enumerate(node.inputs)]
+        for i, x in enumerate(node.inputs):
+            name = "" if type(x) in NODES else scene.graph.variable(x) if scene.graph else ""
+            arrays.append((name or f"operand {i} of {node.op.name}", np.asarray(plain(x))))
     for name, x in arrays:
         for axis, length in enumerate(x.shape):
             found.setdefault(length, f"the length of axis {axis} of {name}")
     for name, x in arrays:
         found.setdefault(x.size, f"the number of elements of {name}")
     return [(length, text) for length, text in found.items() if length > 1]
+
+
+def _constants(scene: Scene) -> list[tuple[str, Any]]:
+    """Return the arrays that the function reads beside its arguments; of its graph those that are in it."""
+    known = [(name, a) for name, arrays in captured(scene.subject.f).items() if len(arrays) == 1 for a in arrays]
+    if scene.graph is None:
+        return known
+    used = {scene.graph.variable(x) for node in scene.graph.order for x in node.inputs if type(x) not in NODES}
+    return [(name, a) for name, a in known if name in used or f"{name}.T" in used]
 
 
 def scaled(c: float, scene: Scene) -> str:
