@@ -1,6 +1,7 @@
 """check_op confirms the rows of the table, and names every kind of fault in a row of the user's under its aspect."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from strategies import FEW, ROWS
 import tinygrad_mlp as tg
 from tinygrad_mlp.check.rows import ASPECTS, check_op
 from tinygrad_mlp.errors import DTypeError, GradcheckError, ShapeError, UnsupportedError
-from tinygrad_mlp.ops import where
+from tinygrad_mlp.ops import divide, where
 from tinygrad_mlp.table import OPS, defjvp, defvjp, primitive
 
 ELEMENTWISE = {name: op for name, op in ROWS.items() if op.elementwise}
@@ -159,6 +160,56 @@ def test_the_report_as_a_dict_is_json():
     assert "math.sqrt(2)" in dtypes["faults"][0]["remedy"]
     with pytest.raises(KeyError):
         check_op("exp")["vpj"]
+
+
+@pytest.mark.parametrize("k", [-1.0, 2.0])
+def test_of_an_elementwise_row_the_point_is_told_where_the_gradient_is_wrong(k):
+    report = check_op(square(lambda g, _y, x: 2 * k * g * x), np.array([0.25, 0.75]), raise_exception=False)
+    assert re.search(r"its vjp for operand 0 \(x\) in element \[\d\], at x = 0\.[27]5, gives ", str(report)), report
+
+
+def test_a_fault_is_told_once_though_many_calls_show_it():
+    @primitive
+    def my_softmax(xp, x):
+        e = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
+        return e / xp.sum(e, axis=-1, keepdims=True)
+
+    defvjp(my_softmax, lambda g, y, _x: g * y * (1 - y))
+    report = check_op(my_softmax, raise_exception=False)
+    assert len(report["vjp"].faults) == 1, report
+    assert str(report).count("its vjp for") == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (lambda g, _y, x: where(x == 0, 5 * g, where(x > 0, g, -g)), "is 5"),
+        (lambda g, y, x: divide(g * x, y), "is nan"),
+    ],
+)
+def test_zero_and_minus_zero_are_one_point_and_a_kink_wants_a_number_between_its_slopes(rule, said):
+    @primitive(elementwise=True)
+    def my_abs(xp, x):
+        return xp.abs(x)
+
+    defvjp(my_abs, rule)
+    report = check_op(my_abs, raise_exception=False)
+    assert report.wrong == ["special points"]
+    (fault,) = report["special points"].faults
+    assert fault.what == f"at x = 0 the gradient of operand 0 (x) {said}, the slopes are -1 and 1"
+    assert "a number between" in fault.remedy
+
+
+def test_ties_at_many_points_are_one_fault():
+    @primitive(elementwise=True)
+    def my_maximum(xp, a, b):
+        return xp.maximum(a, b)
+
+    defvjp(
+        my_maximum, lambda g, _y, a, b: where(a >= b, g, 0.0), lambda g, _y, a, b: where(b > a, g, where(a == b, -g, 0))
+    )
+    report = check_op(my_maximum, raise_exception=False)
+    assert len(report["special points"].faults) == 1, report
 
 
 # -------------------------------------------------------------------------------------------------------- its arguments

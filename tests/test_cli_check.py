@@ -56,6 +56,18 @@ def loss():
 
 def plain(x):
     return "text"
+
+
+def columns(z):
+    return tg.log_softmax(z, axis=1)
+
+
+def unrecorded(x):
+    return float(x.data) ** 2
+
+
+def ends(x):
+    raise SystemExit(0)
 """
 
 
@@ -64,10 +76,14 @@ def here(tmp_path, monkeypatch):
     """A folder with a module of functions, in which the test runs."""
     (tmp_path / "losses.py").write_text(LOSSES, "utf-8")
     (tmp_path / "broken.py").write_text("import numpy\n\n1 / 0\n", "utf-8")
+    (tmp_path / "lacking.py").write_text("import numpy\nimport no_such_module\n", "utf-8")
+    (tmp_path / "ending.py").write_text("raise SystemExit(3)\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield tmp_path
-    for name in [name for name in sys.modules if name in ("losses", "broken") or name.startswith("file:")]:
+    for name in [
+        name for name in sys.modules if name in ("losses", "broken", "lacking", "ending") or name.startswith("file:")
+    ]:
         del sys.modules[name]
 
 
@@ -123,6 +139,25 @@ def test_the_same_seed_gives_the_same_inputs(capsys):
         (["losses:right", "--shape", "2,3"], "cross_entropy"),
         (["losses:loss"], "no input requires a gradient"),
         (["losses:right", "--by-hand", "losses:right_by_hand", "--second"], "leave --second out"),
+        (["losses:right", "--by-hand", "losses:right_by_hand", "--mode", "forward"], "leave --mode forward out"),
+        (["losses:right", "--by-hand", "losses:right_by_hand", "--method", "graph"], "leave --method graph out"),
+        (
+            ["lacking:f"],
+            "lacking cannot be imported: ModuleNotFoundError: No module named 'no_such_module' (lacking.py:2)",
+        ),
+        (["lacking.py:f"], "lacking.py cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        (["nowhere.inside:f"], "there is no module 'nowhere'"),
+        (["ending:f"], "ending cannot be imported: SystemExit: 3"),
+        (["losses:ends"], "losses:ends raised SystemExit: 0"),
+        (["losses:columns"], "axis 1 is out of bounds for array of dimension 0: give the inputs: --shape 5,3"),
+        (["losses:columns", "--shape", "5", "3"], "write the lengths of a shape with commas, as --shape 5,3"),
+        (["losses:columns", "--shape", "0,3"], "the inputs have no elements, so there is nothing to check"),
+        (
+            ["losses:number", "--input", "losses:nope"],
+            "losses has no 'nope'; it has labels, zero, network, rows, kinds",
+        ),
+        (["math:sin", "--shape", "()"], "math:sin records nothing, so there is no gradient to check"),
+        (["losses:unrecorded"], "losses:unrecorded records nothing"),
     ],
 )
 def test_what_cannot_be_checked_takes_one_line_and_exit_code_2(capsys, arguments, message):
@@ -130,6 +165,23 @@ def test_what_cannot_be_checked_takes_one_line_and_exit_code_2(capsys, arguments
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nowhere:f"], ["losses"], ["losses:plain"], ["losses:right", "--shape", "x"], ["losses:number", "--mode", "up"]],
+)
+def test_json_says_what_cannot_be_checked_too(capsys, arguments):
+    assert main(["check", *arguments, "--json"]) == 2
+    out, error = capsys.readouterr()
+    found = json.loads(out)
+    assert found["verdict"] == "unusable"
+    assert error == f"tinygrad-mlp: {found['error']}\n"
+
+
+def test_what_records_nothing_is_still_set_against_a_derivative_by_hand(capsys):
+    assert main(["check", "math:sin", "--shape", "()", "--by-hand", "math:cos"]) == 0
+    assert "right" in capsys.readouterr().out
 
 
 def test_a_new_user_in_a_folder_of_their_own(here):

@@ -282,6 +282,18 @@ def test_the_report_shows_formulas_the_culprit_and_a_point_where_they_differ(cor
     assert not report
 
 
+def test_numbers_of_many_digits_are_printed_with_seven_and_kept_exactly():
+    neuron = tg.nn.scalar.Neuron(2, rng=0)
+    x = [0.1257302210933933, -0.1321048632913019]
+    report = check_exact(lambda n: n(x), neuron)
+    assert report.verdict == "right"
+    assert "0.1257302*[b + 0.1257302*w1 - 0.1321049*w2 > 0]" in str(report)
+    assert "1257302210933933" not in str(report) + report.latex
+    assert "1257302210933933" in str(report.to_dict()["derivatives"])
+    report = check_exact(lambda x: tg.floor(x * 0.1257302210933933) * x)
+    assert "floor(0.1257302*x)" in str(report)
+
+
 def test_the_report_gives_latex():
     report = check_exact(lambda x: tg.relu(x) * x)
     assert report.latex.startswith(r"\frac{\partial f}{\partial x} &= \begin{cases} 2 x & \text{for}\: x > 0")

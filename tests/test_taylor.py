@@ -1,6 +1,7 @@
 """Taylor tests: rate 2 with the right gradient and 1 with a wrong one, at every scale; undecided at kinks."""
 
 import math
+import re
 import sys
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_a_gradient_is_right_only_to_the_resolution_that_the_report_states(seed,
     report = taylor_test(wave, X, gradient=lambda x: wave_by_hand(x) * (1 + off), rng=seed)
     assert report.verdict != "right" or report.resolution >= 0.5 * off
     assert taylor_test(wave, X).resolution < 1e-5
+
+
+@given(factor=st.sampled_from([1.0, 2.0, 5.0, -1.0]), seed=st.integers(0, 200))
+def test_beside_a_value_that_hides_the_slope_nothing_is_called_right(factor, seed):
+    def hidden(x):
+        return 1e9 + 1e-9 * tg.sum(x * x)
+
+    report = taylor_test(hidden, X, gradient=lambda x: factor * 2e-9 * x, rng=seed)
+    assert report.verdict != "right" or report.resolution <= 1e-2, report
+    assert taylor_test(lambda x: 1e6 + tg.sum(x * x), X, rng=seed).verdict == "right"
 
 
 @given(seed=st.integers(0, 1000))
@@ -249,6 +260,21 @@ def test_the_report_shows_the_verdict_the_table_and_both_slopes_of_a_wrong_gradi
     assert len(report.to_dict()["rows"]) == len(report.rows)
 
 
+def test_a_test_that_would_not_have_shown_an_error_says_which_would():
+    reports = [taylor_test(lambda x: 1e9 + 1e-9 * tg.sum(x * x), X, rng=seed) for seed in range(20)]
+    said = [report for report in reports if report.reason.startswith("scale")]
+    assert said
+    assert re.search(r"undecided: scale: beside f = 1e\+09 only an error above .* the slope would show", str(said[0]))
+
+
+def test_the_table_has_no_rates_of_rounding():
+    report = taylor_test(wave, X)
+    for row in report._table().rows:
+        h, remainder, rate = (float(row[0]), float(row[3]), row[4])
+        original = min(report.rows, key=lambda r: abs(r.h - h))
+        assert not rate or (1.5 < float(rate) < 2.5 and remainder > 10 * original.floor1)
+
+
 def test_the_same_seed_gives_the_same_report():
     assert taylor_test(wave, X, rng=3).to_dict() == taylor_test(wave, X, rng=3).to_dict()
     assert taylor_test(wave, X, rng=3).slope != taylor_test(wave, X, rng=4).slope
@@ -262,7 +288,7 @@ def test_the_plot_takes_and_returns_axes_and_is_logarithmic():
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert {"slope 1", "slope 2", "slope 3", "rounding"} <= set(labels)
-    assert ax.get_title() == "wave"
+    assert ax.get_title() == "wave: right, rate 2.00"
     taylor_test(lambda x: 3 * x, 1.0).plot(ax=figure.Figure().add_subplot())  # remainders of 0 cannot be drawn
     with pytest.raises(DataError, match="no steps"):
         taylor_test(tg.log, -1.0).plot(ax=ax)

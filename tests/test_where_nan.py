@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from tinygrad_mlp import Tensor, Value
 from tinygrad_mlp.backward import cotangents
 from tinygrad_mlp.check.nonfinite import where_nan
 from tinygrad_mlp.check.nonfinite.dependence import dependence
+from tinygrad_mlp.check.report import short
 from tinygrad_mlp.errors import StaleError, TinygradError
 from tinygrad_mlp.table import OPS
 
@@ -266,7 +268,7 @@ def test_the_double_where_is_told_with_the_line_of_the_where():
     assert report.source == f"{__file__}:{line + 1}"
     assert report.origin.cotangent == 0
     assert "0 · inf: the cotangent is 0" in report.origin.reason
-    assert f"where at {__file__}:{line + 2}" in report.remedy.text
+    assert f"where at {short(report.source).rpartition(':')[0]}:{line + 2}" in report.remedy.text
     assert "safe = tg.where(mask, x, 1.0)\ny = tg.where(mask, tg.sqrt(safe), 0.0)" in report.remedy.code
 
 
@@ -384,6 +386,35 @@ def test_nests_of_inputs_and_outputs_are_taken():
 def test_a_result_without_a_graph_is_still_looked_at():
     assert where_nan(lambda: 1.0)
     assert not where_nan(lambda: np.array([1.0, math.inf]))
+
+
+def test_paths_are_printed_relative_to_the_working_folder(monkeypatch):
+    monkeypatch.chdir(os.path.dirname(__file__))
+    report = where_nan(lambda x: tg.sum(tg.where(x > 0, tg.sqrt(x), 0.0)), np.zeros(1))
+    assert str(report).count("test_where_nan.py:") == 2
+    assert os.path.dirname(__file__) not in str(report)
+    assert report.source.startswith(__file__)
+
+
+def test_integers_are_no_leaves_and_the_report_says_so():
+    report = where_nan(tg.log, np.array([0, 1]))
+    assert "forward: result[0] is -inf" in str(report)
+    assert "integers are constants: x: pass floats" in str(report)
+    assert "no gradient was looked at" in str(where_nan(lambda n: n * 2, 3))
+    assert "integers" in str(where_nan(lambda n: n * 2, 3))
+    assert "integers" not in str(where_nan(lambda x, n: x[n], np.ones(2), 1))  # an index
+
+
+def test_functions_and_arrays_of_other_libraries_are_refused_in_words():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    for f, x in (
+        (torch.log, np.zeros(1)),
+        (torch.log, 0.0),
+        (torch.log, torch.zeros(1)),
+        (lambda: torch.zeros(1), None),
+    ):
+        with pytest.raises(TinygradError, match=r"PyTorch.*: where_nan follows recorded graphs: write f with"):
+            where_nan(f, *([x] if x is not None else []))
 
 
 def test_what_is_no_function_and_what_returns_nothing_is_refused():

@@ -1,6 +1,7 @@
 """``tinygrad-mlp check``: the gradient of a function of the user's, from a terminal or in continuous integration."""
 
 import argparse
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -12,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.check import Report, check_formula, gradcheck, gradgradcheck
+from tinygrad_mlp.check.report import short
 from tinygrad_mlp.errors import TinygradError
+from tinygrad_mlp.graph import NODES
+from tinygrad_mlp.nest import Nest, flatten
 
 from .output import CommandError
 
@@ -77,8 +81,8 @@ def _shape(text: str) -> tuple[int, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Check, print the report, and return 0 if all is right, 1 if something is wrong, 2 if it could not be decided."""
-    if options.by_hand and options.second:
-        raise CommandError("--by-hand has first derivatives only: leave --second out")
+    if options.by_hand:
+        _refuse_beside_by_hand(options)
     if not sys.path or sys.path[0] not in ("", str(Path.cwd())):
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: a module is looked for where one is
     f = _callable(options.function)
@@ -88,6 +92,15 @@ def run(options: argparse.Namespace) -> int:
     return CODES[report.verdict]
 
 
+def _refuse_beside_by_hand(options: argparse.Namespace) -> None:
+    if options.second:
+        raise CommandError("--by-hand has first derivatives only: leave --second out")
+    if options.mode != "reverse":
+        raise CommandError(f"--by-hand is set against reverse mode: leave --mode {options.mode} out")
+    if options.method != "auto":
+        raise CommandError(f"--by-hand is measured in every element: leave --method {options.method} out")
+
+
 def _checked(f: Any, inputs: list[Any], options: argparse.Namespace) -> Report:
     name = options.function
     try:
@@ -95,19 +108,47 @@ def _checked(f: Any, inputs: list[Any], options: argparse.Namespace) -> Report:
             return check_formula(f, _callable(options.by_hand), *inputs, rng=options.seed, raise_exception=False)
         check = gradgradcheck if options.second else gradcheck
         settings = {"mode": options.mode, "method": options.method, "rng": options.seed}
-        return check(f, *inputs, raise_exception=False, **settings)
+        watched, seen = _watched(f)
+        report = check(watched, *inputs, raise_exception=False, **settings)
     except TinygradError as error:
-        raise CommandError(str(error)) from None
-    except Exception as error:
-        raise CommandError(f"{name} raised {type(error).__name__}: {error}{_line(error)}") from error
+        raise CommandError(f"{error}{_remedy(options, inputs)}") from None
+    except (Exception, SystemExit) as error:
+        said = f"{name} raised {type(error).__name__}: {error}{_line(error)}"
+        raise CommandError(said + _remedy(options, inputs)) from error
+    if not any(seen):
+        raise CommandError(
+            f"{name} records nothing, so there is no gradient to check: write it with operations of tinygrad_mlp, or "
+            "NumPy's, or give your own derivative with --by-hand"
+        )
+    return report
 
 
-def _line(error: Exception) -> str:
+def _remedy(options: argparse.Namespace, inputs: list[Any]) -> str:
+    """Return what to do where the default, one number for each argument, may be the fault."""
+    return ": give the inputs: --shape 5,3" if inputs and options.inputs is None else ""
+
+
+def _watched(f: Any) -> tuple[Any, list[bool]]:
+    """Return a function that notes for every call whether the result has a node, and its notes."""
+    if hasattr(f, "named_parameters"):
+        return f, [True]
+    seen: list[bool] = []
+
+    @functools.wraps(f)
+    def watched(*arguments: Any) -> Any:
+        result = f(*arguments)
+        seen.append(any(type(y) in NODES for y in flatten(result)[0]))
+        return result
+
+    return watched, seen
+
+
+def _line(error: BaseException) -> str:
     """Return where an error of the user's code was raised."""
     trace, line = error.__traceback__, ""
     while trace is not None:
         if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] not in LIBRARY:
-            line = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+            line = f" ({short(f'{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}')})"
         trace = trace.tb_next
     return line
 
@@ -116,7 +157,10 @@ def _inputs(f: Any, given: list[Any] | None, rng: np.random.Generator) -> list[A
     """Return the inputs: random arrays of shapes, and objects by name."""
     if given is None:
         given = [()] * _arguments(f)
-    inputs = [_object(x) if isinstance(x, str) else rng.standard_normal(x) for x in given]
+    inputs = [_object(x, data=True) if isinstance(x, str) else rng.standard_normal(x) for x in given]
+    leaves = Nest(inputs).leaves
+    if leaves and not any(map(np.size, leaves)):
+        raise CommandError("the inputs have no elements, so there is nothing to check: give lengths above 0")
     return [float(x) if isinstance(x, float | np.floating) else x for x in inputs]
 
 
@@ -137,20 +181,25 @@ def _callable(name: str) -> Any:
     return found
 
 
-def _object(name: str) -> Any:
-    """Return what ``module:name`` or ``file.py:name`` means."""
+def _object(name: str, data: bool = False) -> Any:
+    """Return what ``module:name`` or ``file.py:name`` means: a function, or data."""
     where, colon, path = name.rpartition(":")
     if not colon or not path or not where:
         raise CommandError(f"{name!r}: write MODULE:NAME, as in losses:cross_entropy or losses.py:cross_entropy")
     found = _module(where)
     for part in path.split("."):
         if not hasattr(found, part):
-            known = [word for word in vars(found) if not word.startswith("_") and callable(vars(found)[word])]
-            raise CommandError(
-                f"{where} has no {path!r}; it has {', '.join(known[:8]) or 'nothing that can be called'}"
-            )
+            suits = _is_data if data else callable
+            known = [word for word, x in vars(found).items() if not word.startswith("_") and suits(x)]
+            nothing = "no numbers, arrays or networks" if data else "nothing that can be called"
+            raise CommandError(f"{where} has no {path!r}; it has {', '.join(known[:8]) or nothing}")
         found = getattr(found, part)
     return found
+
+
+def _is_data(x: Any) -> bool:
+    """Return whether something of a module may be meant as an input."""
+    return not (inspect.ismodule(x) or inspect.isroutine(x) or inspect.isclass(x) or isinstance(x, str))
 
 
 def _module(where: str) -> Any:
@@ -174,7 +223,7 @@ def _module(where: str) -> Any:
         return sys.modules[name]
     except CommandError:
         raise
-    except ModuleNotFoundError as error:
-        raise CommandError(f"there is no module {error.name!r} here: give a module, or a file.py") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{where}.".startswith(f"{error.name}."):
+            raise CommandError(f"there is no module {error.name!r} here: give a module, or a file.py") from None
         raise CommandError(f"{where} cannot be imported: {type(error).__name__}: {error}{_line(error)}") from error

@@ -6,6 +6,7 @@ use, 130 if it was interrupted.
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import signal
@@ -42,6 +43,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the error, so that it is printed like every other."""
+        if re.fullmatch(r"unrecognized arguments: [\d, ]+", message):
+            message += ": write the lengths of a shape with commas, as --shape 5,3"
         raise CommandError(f"{message} (see {self.prog} --help)")
 
 
@@ -62,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except MENDABLE as error:
         _complain(one_line(error))
+        if "--json" in given:
+            print(json.dumps({"verdict": "unusable", "error": one_line(error)}, ensure_ascii=False))
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end

@@ -16,6 +16,7 @@ Kind: TypeAlias = Literal["positive", "zero", "floor", "constant"]
 
 ROUNDING = 2.3e-16  # of 1: how far a float may be from the number that it stands for
 DIGITS = 15  # a decimal of so many digits means itself
+SHOWN = 7  # digits of a float that are printed
 FRACTION = 10**6  # the largest denominator of a fraction that a float may stand for
 
 
@@ -53,6 +54,17 @@ def exactly(x: float) -> Any:
         if found and abs(found - share) <= Fraction(ROUNDING) * max(Fraction(1), abs(share)):
             return sp.Rational(found.numerator, found.denominator) * named
     return sp.Rational(repr(x))
+
+
+def rounded(x: Any) -> Any:
+    """Return an expression for people to read: fractions that stand for floats of many digits to seven of them.
+
+    >>> import sympy
+    >>> rounded(exactly(0.1257302210933933) * sympy.Symbol("x") / 3), rounded(exactly(0.1))
+    (0.04191007*x, 1/10)
+    """
+    sp = sympy_module()
+    return x.xreplace({share: sp.Float(share, SHOWN) for share in x.atoms(sp.Rational) if share.q > FRACTION})
 
 
 @lru_cache(maxsize=1)
@@ -192,6 +204,22 @@ class Jumps:
         """Return whether what a letter stands for changes with ``variable``."""
         argument = self.known[letter].argument
         return variable in argument.free_symbols or any(self.depends(z, variable) for z in self.letters(argument))
+
+    def shown(self, x: Any) -> Any:
+        """Return an expression for people to read, rounded in its letters, too."""
+        done: dict[Any, Any] = {}
+        for letter in self.letters(x):
+            kind, argument, relation = self.known[letter]
+            if kind == "constant":
+                continue
+            if kind == "floor":
+                name = f"floor({rounded(argument.xreplace(done))})"
+            else:
+                a, b = (rounded(side.xreplace(done)) for side in relation.args)
+                name = f"[{a} {'>' if kind == 'positive' else '='} {b}]"
+            if name != str(letter):
+                done[letter] = self.sp.Symbol(name, real=True)
+        return rounded(x.xreplace(done))
 
     def plain(self, x: Any) -> Any:
         """Return an expression as sympy writes it: with cases for the only comparison, or else factors of 1 and 0."""

@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_mlp.check.reporting import Block, Report, Table, Verdict, count, listed, number, plain
 
 from .equality import Comparison
-from .jumps import Jumps, sympy_module
+from .jumps import Jumps, rounded, sympy_module
 
 WIDEST = 60  # characters of a formula in a table
 HOW = {
@@ -93,9 +93,10 @@ class Rule:
 
     def __str__(self) -> str:
         left, right = number(self.comparison.left), number(self.comparison.right)
+        gives, should = (_short(x, self.jumps) for x in (self.left, self.right))
         return (
-            f"the vjp of {self.op} for its operand {self.operand} ({self.name}) gives {_short(self.left)}, right is "
-            f"{_short(self.right)}: {left} and {right} at {_at(self.letters, self.comparison)}"
+            f"the vjp of {self.op} for its operand {self.operand} ({self.name}) gives {gives}, right is {should}: "
+            f"{left} and {right} at {_at(self.letters, self.comparison)}"
         )
 
 
@@ -103,7 +104,8 @@ class Rule:
 class ExactReport(Report):
     """The result of ``check_exact``: true if every derivative of the engine is sympy's.
 
-    In its text a comparison in brackets is 1 where it holds and 0 where not; ``[x > 0]·x`` is max(x, 0).
+    In its text a comparison in brackets is 1 where it holds and 0 where not; ``[x > 0]·x`` is max(x, 0). Numbers of
+    many digits are printed with seven, while ``to_dict`` and the expressions have them exactly.
 
     Attributes:
         function: the name of the function.
@@ -140,7 +142,7 @@ class ExactReport(Report):
         for d in self.derivatives:
             below = " ".join(rf"\partial {name}" for name in d.wrt)
             above = r"\partial f" if len(d.wrt) == 1 else r"\partial^2 f"
-            right = r"\text{(too large)}" if d.left is None else sympy_module().latex(d.engine)
+            right = r"\text{(too large)}" if d.left is None else sympy_module().latex(rounded(d.engine))
             lines.append(rf"\frac{{{above}}}{{{below}}} &= {right}")
         return r" \\ ".join(lines)
 
@@ -158,7 +160,7 @@ class ExactReport(Report):
     def blocks(self) -> Iterable[Block]:
         """Return the wrong rules, the derivatives side by side, where they differ, and how the others were proved."""
         yield from map(str, self.rules)
-        rows = [(d.name, _short(d.left), _beside(d), _verdict(d.comparison)) for d in self.derivatives]
+        rows = [(d.name, _short(d.left, d.jumps), _beside(d), _verdict(d.comparison)) for d in self.derivatives]
         yield Table(("derivative", "engine", "sympy", "equal"), rows)
         for d in self.derivatives:
             if d.comparison.equal is False and d.comparison.point:
@@ -217,16 +219,16 @@ def _text(x: Any) -> str | None:
     return None if x is None else str(x)
 
 
-def _short(x: Any) -> str:
+def _short(x: Any, jumps: Jumps) -> str:
     """Return an expression as text, cut where it is too wide for a table."""
     if x is None:
         return "(too large)"
-    text = str(x).replace("**", "^")
+    text = str(jumps.shown(x)).replace("**", "^")
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 
 def _beside(d: Derivative) -> str:
-    return "the same" if d.left is not None and d.left == d.right else _short(d.right)
+    return "the same" if d.left is not None and d.left == d.right else _short(d.right, d.jumps)
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -1,12 +1,14 @@
 """``where_nan``: the first number of a graph that is not finite, on the way forward or back, and what helps."""
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.check.foreign import library_of
 from tinygrad_mlp.check.reporting import Block, Code, Report, Table, Verdict, count, number
 from tinygrad_mlp.check.subject import as_leaf, called, parameter_names
 from tinygrad_mlp.errors import TinygradError
@@ -15,8 +17,10 @@ from tinygrad_mlp.nest import Nest, flatten
 
 from .births import Birth, Search, hidden, is_finite, nonfinite, search_backward, search_forward
 from .dependence import numbers
-from .origins import NO_LINES, Origin, described, situation
+from .origins import NO_LINES, Origin, described, letters, situation
 from .remedies import Remedy, remedy_for
+
+OTHERS = "where_nan follows recorded graphs: write f with tg's or NumPy's operations, of NumPy arrays or tensors of tg"
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,14 @@ class NonfiniteReport(Report):
             yield f"remedy: {self.remedy.text}"
             if self.remedy.code:
                 yield Code("\n".join("    " + line for line in self.remedy.code.splitlines()))
+            if self.remedy.meaning:
+                yield f"    where {self.remedy.meaning}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain numbers, texts, lists and dicts."""
-        remedy = {"text": self.remedy.text, "code": self.remedy.code} if self.remedy else None
+        remedy = None
+        if self.remedy is not None:
+            remedy = {"text": self.remedy.text, "code": self.remedy.code, "meaning": self.remedy.meaning}
         return {
             "check": "where_nan", "name": self.name, "verdict": self.verdict, "nodes": self.nodes,
             "origin": self.origin.to_dict() if self.origin else None,
@@ -161,12 +169,49 @@ def where_nan(f: Any, *inputs: Any) -> NonfiniteReport:
             return _examined(f.name or "node", [f], names, parameters)
         if not callable(f):
             raise TinygradError(f"where_nan: takes a node, or a function and its inputs, not {type(f).__name__}")
-        arguments, names, parameters = _leaves(parameter_names(f, len(inputs)), inputs)
-        with recording(GRADIENTS | SOURCES):
-            result = called(f, arguments)()
+        given = parameter_names(f, len(inputs))
+        arguments, names, parameters = _leaves(given, inputs)
+        outputs = _outputs(_run(f, arguments))
         _, more, own = _leaves([""], [f] if hasattr(f, "named_parameters") else [])
-        outputs = _outputs(result)
-        return _examined(getattr(f, "__name__", type(f).__name__), outputs, {**more, **names}, parameters | own)
+        name = getattr(f, "__name__", type(f).__name__)
+        report = _examined(name, outputs, {**more, **names}, parameters | own)
+        if report.nodes or not (whole := list(_integers(given, inputs))):
+            return report
+        note = (
+            f"integers are constants: {', '.join(whole)}: pass floats, so that what is computed from them is recorded"
+        )
+        return replace(report, notes=(*report.notes, note))
+
+
+def _run(f: Any, arguments: Sequence[Any]) -> Any:
+    """Return what the function gives, recorded with lines.
+
+    Raises:
+        TinygradError: It is a function of another library, or the inputs are.
+    """
+    _refuse_others("takes", arguments)
+    try:
+        with recording(GRADIENTS | SOURCES):
+            return called(f, arguments)()
+    except TypeError as error:
+        if re.search(r"must be Tensor, not (Tensor|Value)", str(error)):  # PyTorch's, of ours
+            raise TinygradError(f"where_nan: f is made of PyTorch's functions: {OTHERS}") from error
+        raise
+
+
+def _refuse_others(what: str, values: Any) -> None:
+    for x in Nest(values).leaves:
+        if (library := library_of(x)) != "NumPy":
+            raise TinygradError(f"where_nan: f {what} a {type(x).__name__} of {library}: {OTHERS}")
+
+
+def _integers(names: Sequence[str], inputs: Sequence[Any]) -> Iterator[str]:
+    """Yield the inputs that are integers, by name."""
+    for argument, name in zip(inputs, names, strict=False):
+        nest = Nest(argument)
+        for x, path in zip(nest.leaves, nest.paths, strict=True):
+            if type(x) is int or getattr(getattr(x, "dtype", None), "kind", "") in "iu":
+                yield name + path
 
 
 def _examined(
@@ -218,7 +263,9 @@ def _blame(
         births.insert(0 if at_leaf else 1, (last, turn))
     for birth, found in births:
         own = birth.node in parameters
-        remedy = remedy or remedy_for(situation(birth, found, order, turn.op if turn else "", own))
+        if remedy is None:
+            remedy = remedy_for(situation(birth, found, order, turn.op if turn else "", own))
+            remedy = remedy and remedy.named(letters(birth, remedy.of, names))
     notes = [] if origin.source or not origin.op else [NO_LINES]
     return NonfiniteReport("wrong", name, origin, turn, remedy, search.others, len(order), gradients, tuple(notes))
 
@@ -234,7 +281,7 @@ def _harmless(root: Node, born: Birth | None, names: dict[Node, str]) -> Iterato
 def _raw_origin(y: Any) -> Origin:
     values = numbers(y)
     index = tuple(int(i) for i in np.argwhere(nonfinite(values))[0])
-    return Origin("forward", "", None, "result", index, float(values[index]), (), None, "", "")
+    return Origin("forward", "", None, "result", index, float(values[index]), (), None, "", "", is_leaf=False)
 
 
 # --------------------------------------------------------------------------------------------------------------- inputs
@@ -263,6 +310,7 @@ def _leaf_name(x: Node, names: dict[Node, str]) -> str:
 
 def _outputs(result: Any) -> list[Any]:
     outputs = [result] if type(result) in NODES else flatten(result)[0]
+    _refuse_others("returned", outputs)
     for y in outputs:
         if type(y) not in NODES and not isinstance(y, float | int | np.ndarray | np.generic):
             raise TinygradError(f"where_nan: f returned {type(y).__name__}: return a node, or a nest of nodes")

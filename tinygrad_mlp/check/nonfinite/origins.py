@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.check.report import short
 from tinygrad_mlp.check.reporting import number, place, plain
 from tinygrad_mlp.graph import NODES, Node
 
 from .births import Birth, first_index, is_finite, nonfinite
 from .dependence import Array, dependence, numbers, slopes
-from .remedies import Situation
+from .remedies import Params, Situation
 
 SIGNS = {"add": "+", "subtract": "-", "multiply": "·", "divide": "/"}
 NEAR = 3  # steps in which a remedy looks around
@@ -50,6 +51,7 @@ class Origin:
         cotangent: backward, the gradient in the op's result there; None if no single element of it belongs to it.
         source: the user's line; empty if it was not recorded.
         reason: what happened, as ``sqrt(-1) = nan``.
+        is_leaf: whether a number without an op is that of a leaf; else it is a result that was not recorded.
     """
 
     phase: str
@@ -62,14 +64,15 @@ class Origin:
     cotangent: float | None
     source: str
     reason: str
+    is_leaf: bool = True
 
     def __str__(self) -> str:
         """Return it in one line, without the reason."""
         if self.phase == "backward" and self.operand is None:
             return f"the contributions to the gradient of {place(self.name, self.index)} add up to {self.result:g}"
         if not self.op:
-            return f"leaf {place(self.name, self.index)} is {self.result:g}"
-        where = f" at {self.source}" if self.source else ""
+            return f"{'leaf ' * self.is_leaf}{place(self.name, self.index)} is {self.result:g}"
+        where = f" at {short(self.source)}" if self.source else ""
         if self.phase == "forward" and self.operand is not None:
             element = f"[{', '.join(map(str, self.index))}]" if self.index else ""
             return f"constant operand {self.operand}{element} of {self.op}{where} is {self.result:g}"
@@ -245,6 +248,8 @@ def situation(birth: Birth, origin: Origin, order: Sequence[Node], turn: str, pa
         dtype=str(node.dtype),
         makers=_makers(node),
         users=users,
+        numerator=_numerator(node, order),
+        negated=any(type(x) in NODES and x.op is not None and x.op.name == "negative" for x in node.inputs),
         selector=selector,
         turn=turn,
         empty=any(numbers(x).size == 0 for x in node.inputs),
@@ -252,19 +257,83 @@ def situation(birth: Birth, origin: Origin, order: Sequence[Node], turn: str, pa
     )
 
 
-def _makers(node: Node) -> set[str]:
-    found: set[str] = set()
-    near = [node]
-    for _ in range(NEAR):
-        near = [x for y in near for x in y.inputs if type(x) in NODES and x.op is not None][:20]
-        found |= {x.op.name for x in near}
+def _numerator(node: Node, order: Sequence[Node]) -> str:
+    """Return "same" where a quotient has the same op of the same operands above, "one" where it has 1, else ""."""
+    above = [x.inputs[0] for x in order if x.op is not None and x.op.name == "divide"]
+    if any(_is_alike(x, node) for x in above):
+        return "same"
+    inverse = any(x.op is not None and x.op.name == "reciprocal" for x in order)
+    return "one" if inverse or any(type(x) not in NODES and np.all(numbers(x) == 1) for x in above) else ""
+
+
+def _is_alike(x: Any, node: Node) -> bool:
+    """Return whether two nodes are the same op of the same operands."""
+    if type(x) not in NODES or x.op is not node.op or len(x.inputs) != len(node.inputs):
+        return False
+    return all(a is b for a, b in zip(x.inputs, node.inputs, strict=True))
+
+
+def _makers(node: Node) -> dict[str, Params]:
+    """Return the ops from which the operands come, the nearest of each name, with their params."""
+    found: dict[str, Params] = {}
+    for x in _back(node):
+        found.setdefault(x.op.name, _params(x))
     return found
 
 
-def _around(birth: Birth, origin: Origin, order: Sequence[Node]) -> tuple[set[str], str]:
-    """Return the ops that use the node within a few steps, and the first that does not use the element, in words."""
+def _back(node: Node) -> Iterator[Node]:
+    """Yield what the operands of a node come from, the nearest first."""
+    near = [node]
+    for _ in range(NEAR):
+        near = [x for y in near for x in y.inputs if type(x) in NODES and x.op is not None][:20]
+        yield from near
+
+
+def _params(node: Node) -> Params:
+    """Return over which axis a node reduces, and how, as one writes it; not what is so without being written."""
+    given: dict[str, Any] = {key: node.params[key] for key in ("axis", "ddof", "keepdims") if key in node.params}
+    axis = given.get("axis")
+    if isinstance(axis, tuple) and len(axis) == 1:
+        given["axis"] = axis[0]
+    found = {key: repr(value) for key, value in given.items() if key == "axis" or value}
+    if found.get("axis") == "None" and len(np.shape(numbers(node.inputs[0]))) < 2:
+        del found["axis"]
+    return found
+
+
+def letters(birth: Birth, of: Sequence[str], names: Mapping[Node, str]) -> dict[str, str]:
+    """Return what the letters of a remedy stand for: names of leaves, or words.
+
+    Args:
+        birth: where the remedy is for.
+        of: the ops, further back, of which one has the operand that is meant; by default the node itself has it.
+        names: of leaves.
+    """
+    node, i = birth.node, birth.operand
+    if of:
+        meant: list[Any] = [x.inputs[0] for x in _back(node) if x.op.name in of][:1]
+    elif node.op is None:
+        meant = [node]
+    else:
+        meant = [node.inputs[i]] if birth.cotangent is None and i is not None else list(node.inputs)
+    words = [_words(x, f"operand {i if len(meant) == 1 and i else k}", names) for k, x in enumerate(meant)]
+    return dict(zip("x" if len(words) == 1 else "ab", words, strict=False))
+
+
+def _words(x: Any, otherwise: str, names: Mapping[Node, str]) -> str:
+    if type(x) not in NODES or x.op is None or x in names or x.name:
+        return _name(x, names) or otherwise
+    return f"the result of {x.op.name}" + (f" at {short(x.source)}" if x.source else "")
+
+
+def _around(birth: Birth, origin: Origin, order: Sequence[Node]) -> tuple[dict[str, dict[str, Params]], str]:
+    """Return the ops that use the node within a few steps, and what does not use the element, in words.
+
+    With each op come those between, and their params. What does not use the element is the first such op.
+    """
     steps: dict[Node, int] = {birth.node: 0}
-    users: set[str] = set()
+    between: dict[Node, dict[str, Params]] = {birth.node: {}}
+    users: dict[str, dict[str, Params]] = {}
     selector = ""
     for node in reversed(order):
         via = [i for i, x in enumerate(node.inputs) if type(x) in NODES and x in steps]
@@ -272,9 +341,13 @@ def _around(birth: Birth, origin: Origin, order: Sequence[Node]) -> tuple[set[st
             continue
         steps[node] = step = 1 + min(steps[node.inputs[i]] for i in via)
         if step <= NEAR:
-            users.add(node.op.name)
+            way = [node.inputs[i] for i in via if node.inputs[i] in between]
+            passed = {name: params for x in way for name, params in between[x].items()}
+            passed.update({x.op.name: _params(x) for x in way if x is not birth.node})
+            between[node] = passed
+            users.setdefault(node.op.name, passed)
         if not selector and any(_drops(node, i, birth) for i in via):
-            selector = node.op.name + (f" at {node.source}" if node.source else "")
+            selector = node.op.name + (f" at {short(node.source)}" if node.source else "")
     return users, selector if origin.cotangent == 0 else ""
 
 

@@ -7,11 +7,20 @@ the log-sum-exp and softmax functions", IMA Journal of Numerical Analysis 41 (20
 """
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+GREAT = 1e30  # a number of this size has grown, in a program that was not meant to compute such
 LIMIT = {"float64": "1.8e308, exp beyond 709", "float32": "3.4e38, exp beyond 88", "float16": "65504, exp beyond 11"}
+
+GROWS = "a smaller learning rate, or clip the gradient"
+SOFTPLUS = "log(1 + exp(x)) is softplus, which cannot overflow (and log(exp(a) + exp(b)) is logaddexp)"
+NORMS = ("euclidean_norm", "vector_norm")
+WORD = re.compile(r"(?<![.\w])[a-z]\w*")
+
+Params: TypeAlias = Mapping[str, str]  # of a reduction, as one writes them: {"axis": "-1"}
 
 
 @dataclass(frozen=True)
@@ -19,10 +28,28 @@ class Remedy:
     """What to do, in words, and as lines of code that give ``y``; the code is empty where none fits all cases.
 
     In the code ``x`` is the operand, ``a`` and ``b`` are the first and the second of several.
+
+    Attributes:
+        text: the words.
+        code: the lines.
+        of: if ``x`` is not the operand of the op itself: the ops of which one, further back, has it as its operand.
+        meaning: what the letters of the code stand for, where they are no names of leaves.
     """
 
     text: str
     code: str = ""
+    of: tuple[str, ...] = ()
+    meaning: str = ""
+
+    def named(self, meanings: Mapping[str, str]) -> "Remedy":
+        """Return the remedy with the names of leaves for the letters, or with words on what these stand for."""
+        words = set(WORD.findall(self.code))
+        used = {letter: name for letter, name in meanings.items() if letter in words}
+        taken = words - set(used)
+        if all(name.isidentifier() and name not in taken for name in used.values()):
+            return replace(self, code=WORD.sub(lambda word: used.get(word[0], word[0]), self.code))
+        said = ", ".join(f"{letter} is {name}" for letter, name in used.items() if letter != name)
+        return replace(self, meaning=said)
 
 
 @dataclass(frozen=True)
@@ -37,8 +64,10 @@ class Situation:
         cotangent: the gradient in the result there.
         finite: whether all operands are finite; at the element, where there is one.
         dtype: of the result.
-        makers: the ops from which the operands come, up to three steps back.
-        users: the ops to which the result goes, up to three steps on.
+        makers: the ops from which the operands come, up to three steps back, with their axis, ddof, keepdims.
+        users: the ops to which the result goes, up to three steps on, each with the ops between, and the axis of these.
+        numerator: "same" if the same, of the same operand, is the numerator of a quotient, "one" if 1 is; else "".
+        negated: whether the operand is the negative of something.
         selector: what does not use the element later, in words; "" if nothing is known to.
         turn: the op in which an infinity turned into a nan; "" if none.
         empty: whether an operand has no elements.
@@ -52,8 +81,10 @@ class Situation:
     cotangent: float | None = None
     finite: bool = False
     dtype: str = "float64"
-    makers: Collection[str] = ()
-    users: Collection[str] = ()
+    makers: Mapping[str, Params] = field(default_factory=dict)
+    users: Mapping[str, Mapping[str, Params]] = field(default_factory=dict)
+    numerator: str = ""
+    negated: bool = False
     selector: str = ""
     turn: str = ""
     empty: bool = False
@@ -146,6 +177,8 @@ def _finite_only(s: Situation) -> Remedy | None:
 
 def _overflow(s: Situation) -> Remedy:
     what = f"{s.dtype} ends at {LIMIT.get(s.dtype, 'some number')}"
+    if s.values and max(map(abs, s.values)) > GREAT and s.dtype == "float64":
+        return Remedy(f"{what}, and the operands are beyond {GREAT:.0e} already: {GROWS}, or scale the numbers")
     if s.dtype in ("float32", "float16"):
         names = {1: "x", 2: "ab"}.get(len(s.values), "")
         code = "\n".join(f"{v} = tg.astype({v}, dtype=np.float64)  # before {s.op}" for v in names)
@@ -177,9 +210,12 @@ def _sqrt(s: Situation) -> Remedy | None:
             f"y = tg.{s.op}(tg.clip(x, 1e-12, None))",
         )
     if s.op == "sqrt" and "sum" in s.makers and {"square", "multiply", "power"} & set(s.makers):
-        return Remedy("norm has the derivative 0 at 0, where sqrt(sum(x²)) has inf · 0", "y = tg.norm(x)")
+        code = _call("norm", s.makers["sum"], "axis", "keepdims")
+        squares = ("square", "multiply", "power")
+        return Remedy("norm has the derivative 0 at 0, where sqrt(sum(x²)) has inf · 0", code, squares)
     if s.op == "sqrt" and "var" in s.makers:
-        return Remedy("std has the derivative 0 where all are equal, where sqrt(var) has inf · 0", "y = tg.std(x)")
+        code = _call("std", s.makers["var"], "axis", "ddof", "keepdims")
+        return Remedy("std has the derivative 0 where all are equal, where sqrt(var) has inf · 0", code, ("var",))
     return Remedy("the derivative at 0 is infinite: keep away from 0", f"y = tg.{s.op}(x + 1e-12)")
 
 
@@ -195,7 +231,8 @@ def _log(s: Situation) -> Remedy | None:
     if "softmax" in s.makers:
         return Remedy(
             "the probability underflows to 0: take softmax and log in one (or cross_entropy of the linear predictor)",
-            "y = tg.log_softmax(x)",
+            _call("log_softmax", s.makers["softmax"], "axis"),
+            ("softmax",),
         )
     if "sigmoid" in s.makers:
         sign = "-" if "subtract" in s.makers else ""
@@ -203,9 +240,13 @@ def _log(s: Situation) -> Remedy | None:
             "the probability rounds to 0: take sigmoid and log in one (or binary_cross_entropy_with_logits)"
             + (", and log(1 - σ(x)) is log σ(-x)" if sign else ""),
             f"y = tg.log_sigmoid({sign}x)",
+            ("sigmoid",),
         )
+    if {"exp", "sum", "divide"} <= set(s.makers):
+        return _log_softmax(s.makers["sum"], ("exp",))
     if "exp" in s.makers and "sum" in s.makers:
-        return Remedy("the exponentials underflow: subtract their maximum first", "y = tg.logsumexp(x)")
+        code = _call("logsumexp", s.makers["sum"], "axis", "keepdims")
+        return Remedy("the exponentials underflow: subtract their maximum first", code, ("exp",))
     if "multiply" in s.users and x == 0 and s.turn == "multiply":
         return Remedy(
             "a · log(x) is 0 where a is 0, whatever x is: keep the logarithm from seeing that x (xlogy(a, x) has the "
@@ -224,18 +265,44 @@ def _xlogy(_: Situation) -> Remedy:
 
 
 def _exponential(s: Situation) -> Remedy | None:
-    if s.op == "exp" and "log" in s.users:
-        if "sum" in s.users:
-            return Remedy("subtract the maximum before exp: logsumexp does", "y = tg.logsumexp(x)")
-        return Remedy("log(1 + exp(x)) is softplus, which cannot overflow", "y = tg.softplus(x)")
-    if s.op == "exp" and {"divide", "reciprocal"} & set(s.users):
-        if "sum" in s.users:
-            return Remedy("subtract the maximum before exp: softmax does", "y = tg.softmax(x)")
+    if s.op != "exp":
+        return None
+    if "log1p" in s.users:
+        return Remedy(SOFTPLUS, "y = tg.softplus(x)")
+    between = s.users.get("log")
+    if between is not None and not {"divide", "reciprocal"} & set(between):
+        if "sum" in between:
+            code = _call("logsumexp", between["sum"], "axis", "keepdims")
+            return Remedy("subtract the maximum before exp: logsumexp does", code)
+        return Remedy(SOFTPLUS, "y = tg.softplus(x)")
+    quotient = s.users.get("divide", s.users.get("reciprocal"))
+    if quotient is None:
+        return None
+    if "sum" in quotient:
+        return _log_softmax(quotient["sum"]) if between is not None else _softmax_of(quotient["sum"])
+    if not s.numerator or "subtract" in quotient:
         return Remedy(
-            "1 / (1 + exp(-x)) is sigmoid, which cannot overflow (and (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) is tanh)",
-            "y = tg.sigmoid(x)",
+            "functions of the table cannot overflow: 1 / (1 + e⁻ˣ) is tg.sigmoid(x), x / (1 + e⁻ˣ) is tg.silu(x), "
+            "(eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) is tg.tanh(x)"
         )
-    return None
+    sign = "" if s.numerator == "same" or s.negated else "-"  # 1 / (1 + eˣ) is σ(-x), eˣ / (1 + eˣ) is σ(x)
+    of = ("negative",) if s.negated and s.numerator == "one" else ()
+    return Remedy("1 / (1 + exp(-x)) is sigmoid, which cannot overflow", f"y = tg.sigmoid({sign}x)", of)
+
+
+def _call(name: str, params: Params, *taken: str) -> str:
+    """Return a call on ``x`` with those params of a reduction that the function takes, too."""
+    given = [f"{key}={params[key]}" for key in taken if key in params]
+    return f"y = tg.{name}({', '.join(['x', *given])})"
+
+
+def _softmax_of(total: Params, of: tuple[str, ...] = ()) -> Remedy:
+    return Remedy("subtract the maximum before exp: softmax does", _call("softmax", total, "axis"), of)
+
+
+def _log_softmax(total: Params, of: tuple[str, ...] = ()) -> Remedy:
+    text = "this is log softmax: taken in one it neither overflows nor underflows"
+    return Remedy(text, _call("log_softmax", total, "axis"), of)
 
 
 def _exp(s: Situation) -> Remedy:
@@ -247,12 +314,16 @@ def _exp(s: Situation) -> Remedy:
 
 def _divide(s: Situation) -> Remedy | None:
     b = s.values[-1]
-    if b == 0 and {"euclidean_norm", "vector_norm"} & set(s.makers):
-        return Remedy("a vector of length 0 has no direction: normalize gives 0 there", "y = tg.normalize(x, axis=-1)")
+    if (b == 0 or math.isinf(b)) and {"exp", "sum"} <= set(s.makers):
+        return (_log_softmax if "log" in s.users else _softmax_of)(s.makers["sum"], ("exp",))
+    if b == 0 and set(NORMS) & set(s.makers):
+        norm = s.makers.get("euclidean_norm", s.makers.get("vector_norm", {}))
+        code = f"y = tg.normalize(x, axis={norm.get('axis', '-1')})"
+        if norm.get("axis", "").startswith("("):  # normalize takes one axis
+            code = "y = x / tg.maximum(" + _call("norm", norm, "axis", "keepdims").removeprefix("y = ") + ", 1e-12)"
+        return Remedy("a vector of length 0 has no direction: normalize gives 0 there", code, NORMS)
     if b == 0:
         return double_where(s.op, "division by 0: divide only where the divisor is not 0 (the double where)")
-    if math.isinf(b) and "exp" in s.makers:
-        return Remedy("inf / inf: subtract the maximum before exp, as softmax does", "y = tg.softmax(x)")
     return None
 
 
@@ -269,7 +340,14 @@ def _power(s: Situation) -> Remedy | None:
         return double_where("power", "0 to a negative power is infinite: leave it out (the double where)")
     if a == 0:
         return Remedy("the derivative of a power below 1 is infinite at 0: keep away from 0", "y = (a + 1e-12) ** b")
-    return Remedy("the power overflows: work with its logarithm", "y = b * tg.log(a)  # the logarithm")
+    if abs(a) > GREAT:
+        return Remedy(f"the numbers grow beyond {s.dtype} from step to step: {GROWS}")
+    if a < 0:
+        return Remedy(
+            "the power overflows: work with the logarithm of its size",
+            "y = b * tg.log(-a)  # the logarithm of abs(a**b)",
+        )
+    return Remedy("the power overflows: work with its logarithm", "y = b * tg.log(a)  # the logarithm of a**b")
 
 
 def _arc(s: Situation) -> Remedy:

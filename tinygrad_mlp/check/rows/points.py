@@ -25,7 +25,7 @@ BESIDE = 1e-7
 TOGETHER = 1e-6  # relative
 NEAR = 1e-3  # slopes that are closer are told as one
 BETWEEN = "at a kink return a number between the slopes of both sides, and say in `kinks` which"
-DOUBLE = "select with `where` before the division or the logarithm too, or let the rule return the one-sided slope"
+DOUBLE = "select with `where` before the division or the logarithm too, or let the rule return "
 
 
 def points(row: Row) -> list[Sample]:
@@ -128,8 +128,9 @@ def _is_continuous(row: Row, sample: Sample) -> bool:
 def _slope_faults(row: Row, calls: list[Sample]) -> Iterator[tuple[Fault, bool]]:
     """Yield the points at which a gradient is not between the one-sided slopes, and whether the row documents it.
 
-    Only points at which operands and result are finite.
+    Only points at which operands and result are finite; of several with the same gradient and slopes the first.
     """
+    told = set()
     columns = list(zip(*(call.operands for call in calls), strict=True))
     sample = calls[0]._replace(operands=tuple(None if c[0] is None else np.array(c) for c in columns))
     node = row.record(sample)
@@ -143,15 +144,19 @@ def _slope_faults(row: Row, calls: list[Sample]) -> Iterator[tuple[Fault, bool]]
         for w in operand.wrong(True):
             call = sample._replace(operands=tuple(None if x is None else x[w.j] for x in values))
             sides = [_slope(row, call, i, sign) for sign in (-1.0, 1.0)]
-            low, high = min(sides), max(sides)
+            low, high = min(sides) + 0.0, max(sides) + 0.0  # which prints no -0
             if low <= w.analytic <= high or (math.isinf(low) and math.isinf(high)):
                 continue
             slopes = (
                 f"slopes are {number(low)} and {number(high)}" if high - low > NEAR else f"slope is {number(w.numeric)}"
             )
-            what = f"at {at(row, call.operands)} the gradient of {row.name(i)} is {number(w.analytic)}, the {slopes}"
+            what = f"the gradient of {row.name(i)} is {number(w.analytic)}, the {slopes}"
+            if what in told:
+                continue
+            told.add(what)
             missing = not math.isfinite(w.analytic)
-            yield Fault(what, DOUBLE if missing else BETWEEN), bool(row.op.kinks) and not missing
+            advised = DOUBLE + ("a number between these" if high - low > NEAR else "the slope") if missing else BETWEEN
+            yield Fault(f"at {row.at(call.operands)} {what}", advised), bool(row.op.kinks) and not missing
 
 
 def _slope(row: Row, call: Sample, i: int, sign: float) -> float:
@@ -160,14 +165,6 @@ def _slope(row: Row, call: Sample, i: int, sign: float) -> float:
     steps = [sign * 2.0**-k * max(abs(x), 1.0) for k in (10, 20)]
     near, nearer = ((float(row.values(call.with_operand(i, np.array(x + h)))) - base) / h for h in steps)
     return math.copysign(math.inf, nearer) if abs(nearer) > 8 * abs(near) + NEAR else nearer
-
-
-def at(row: Row, values: Any) -> str:
-    """Return a point as one would write it."""
-    if row.op.arity is None:
-        return ", ".join(number(float(x)) for x in values)
-    names = [name for name, _ in row.op.operands]
-    return ", ".join(f"{n} = {number(float(x))}" for n, x in zip(names, values, strict=True) if x is not None)
 
 
 def _raising(row: Row, calls: list[Sample]) -> Iterator[Fault]:
@@ -184,7 +181,7 @@ def _raising(row: Row, calls: list[Sample]) -> Iterator[Fault]:
     for call, fault in raised:
         if fault.what not in told:
             told.add(fault.what)
-            yield Fault(f"at {at(row, call.operands)} on Python floats {fault.what}", fault.remedy)
+            yield Fault(f"at {row.at(call.operands)} on Python floats {fault.what}", fault.remedy)
 
 
 # --------------------------------------------------------------------------------------------------------------- floats
@@ -247,6 +244,6 @@ def _differences(row: Row, calls: list[Sample]) -> Iterator[Fault]:
         for what, a, b in zip(["the value", *wrt], floats, arrays, strict=False):
             if not (a == b or abs(a - b) <= SAME * abs(b) or (math.isnan(a) and math.isnan(b))):
                 yield Fault(
-                    f"at {at(row, call.operands)} {what} is {number(a)} on floats, {number(b)} on arrays",
+                    f"at {row.at(call.operands)} {what} is {number(a)} on floats, {number(b)} on arrays",
                     "the forward rule takes its functions from xp, and rules call ops: divide, power, where",
                 )

@@ -55,7 +55,8 @@ def judged(name: str, faults: Iterable[Fault], covered: str) -> Aspect:
     found: list[Fault] = []
     try:
         for fault in faults:
-            found.append(fault)
+            if fault not in found:
+                found.append(fault)
             if len(found) == SHOWN:
                 break
     except RuleError as error:
@@ -103,11 +104,14 @@ class OpReport(Report):
 
     def blocks(self) -> Iterator[Block]:
         """Return what is wrong with what to do, and a table of all aspects."""
+        told: set[str] = set()
         for aspect in self.aspects:
             for fault in aspect.faults:
-                yield f"{aspect.name}: {fault.what}"
-                if fault.remedy:
+                if fault.what not in told:
+                    yield f"{aspect.name}: {fault.what}"
+                if fault.remedy and fault.remedy not in told:
                     yield f"  → {fault.remedy}"
+                told |= {fault.what, fault.remedy}
         rows = [(a.name, a.verdict, a.what if not a.faults else "see above") for a in self.aspects]
         yield Table(("aspect", "verdict", "what"), rows)
         if self.operands:

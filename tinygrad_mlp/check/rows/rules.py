@@ -44,22 +44,26 @@ def check_vjp(row: Row) -> Aspect:
 
 
 def _vjp_faults(row: Row) -> Iterator[Fault]:
+    told = set()  # of several calls, the first in which an operand's gradient is wrong
     for sample in row.samples:
         node = row.record(sample)
         u = row.cotangent(plain(node))
         whole = row.pull(node, u)
-        told = set()
         for fault in check_rules([node], row.rng, thorough=True).faults:
             if fault.operand in told or WRITES in fault.message:
                 continue
             told.add(fault.operand)
             culprit = Culprit(row.op.name, fault.operand, *fault[2:6], source="", message=fault.message)
             text = str(culprit).partition(": ")[2].replace(f"operand {fault.operand}", row.name(fault.operand))
+            if row.op.elementwise and not fault.message:
+                there = [None if x is None else x[fault.element] for x in sample.operands]
+                text = text.replace(" gives ", f", at {row.at(there)}, gives ", 1)
             yield Fault(text, slip_of(row, sample, fault.operand, u, whole[fault.operand]))
         for size in range(1, len(sample.wrt)):
             for wrt in combinations(sample.wrt, size):
                 for i, c in row.pull(row.record(sample, wrt), u).items():
-                    if not near(c, whole[i], noise_of(plain(node))):
+                    if i not in told and not near(c, whole[i], noise_of(plain(node))):
+                        told.add(i)
                         others = " and ".join(row.name(k) for k in sample.wrt if k not in wrt)
                         yield Fault(
                             f"{row.name(i)} gets another gradient where {others} is a constant",

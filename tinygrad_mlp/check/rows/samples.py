@@ -205,6 +205,12 @@ class Row:
         """Return how to call operand ``i``."""
         return f"operand {i}" if self.op.arity is None else f"operand {i} ({self.op.operands[i][0]})"
 
+    def at(self, values: Sequence[Any]) -> str:
+        """Return a point, a number for each operand, as one would write it."""
+        names = [f"operand {i}" if self.op.arity is None else self.op.operands[i][0] for i in range(len(values))]
+        shown = [(name, float(x) + 0.0) for name, x in zip(names, values, strict=True) if x is not None]
+        return ", ".join(f"{name} = {x:.4g}" for name, x in shown)
+
     def fresh(self, params: dict[str, Any]) -> dict[str, Any]:
         """Return the params of a call, generators as they were."""
         return {key: copy.deepcopy(v) if isinstance(v, np.random.Generator) else v for key, v in params.items()}

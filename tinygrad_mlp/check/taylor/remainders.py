@@ -25,12 +25,12 @@ from tinygrad_mlp.graph import GRADIENTS, NODES, recording
 from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.ops import multiply, sum
 
-from .report import Row, TaylorReport, resolution
+from .report import CLEAR, Row, TaylorReport, resolution
 
 LARGEST, COARSE, SMALLEST, BEYOND = 0.25, 2.0**-20, 2.0**-50, 1e12  # steps, in the scale of the inputs
-CLEAR = 20  # times the rounding: remainders that say something about rates
 RIGHT, WRONG = 0.1, 0.1  # how far below 2, and above 1, a rate may be, but for rounding
 SETTLED = 8  # so many rates of 1 in a row will not change
+BLIND = 1e-2  # an error of the slope, as a share of it, that a test must show
 NEGLIGIBLE = 1e-7  # errors of the slope, as a share of it
 LAST = 3  # rates that decide: those of the shortest steps
 EPS32 = float(np.finfo(np.float32).eps)
@@ -295,6 +295,8 @@ class _Line:
         first = tail([(r.h, r.remainder1, r.floor1) for r in known])
         second = None
         verdict, reason = self._verdict(rows, first)
+        if verdict == "right" and (coarse := self._blindness(rows)):
+            verdict, reason = "undecided", coarse
         if curvature is not None:
             second = tail([(r.h, r.remainder2 or 0.0, r.floor2) for r in known])
             if verdict == "right":
@@ -310,6 +312,17 @@ class _Line:
             tuple(rows),
             tuple(notes),
         )
+
+    def _blindness(self, rows: Sequence[Row]) -> str:
+        """Return how large an error must be to show, if it may be large and not show.
+
+        Empty for a slope of 0, and where f does not change: then the slope is what rounding left of 0.
+        """
+        share = resolution(rows, max(abs(self.slope), abs(self._measured(rows))))
+        if not share > BLIND or not any(row.remainder0 > CLEAR * row.floor0 for row in rows):
+            return ""
+        size = f"{share:.2g} times" if share >= 1 else f"{share:.0%} of"
+        return f"scale: beside f = {self.base:.3g} only an error above {size} the slope would show"
 
     def _verdict(self, rows: Sequence[Row], first: _Tail) -> tuple[Verdict, str]:
         if not math.isfinite(self.base):
@@ -330,7 +343,7 @@ class _Line:
         if first.is_exact:
             return "right", "the remainder is 0 but for rounding: f is linear along the direction"
         if len(first.rates) < 2:
-            return "undecided", "too few steps stand out from rounding"
+            return "undecided", self._blindness(rows) or "too few steps stand out from rounding"
         low, high = min(first.rates[-2:]), max(first.rates[-2:])
         fine = low >= 2 - 2 * RIGHT or resolution(rows, abs(self.slope)) < NEGLIGIBLE
         if _rate(first) >= 2 - RIGHT and fine:

@@ -12,6 +12,7 @@ from tinygrad_mlp.errors import DataError, MissingDependencyError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+CLEAR = 20  # times the rounding: remainders that say something about rates
 SHOWN = 8  # rows of the table
 COLOURS = ("#D55E00", "#0072B2", "#009E73")  # Okabe and Ito (2008)
 MARKERS = "os^"  # shape repeats what colour says
@@ -103,6 +104,10 @@ class TaylorReport(Report):
             return first
         return f"{first}, with the Hessian {'it vanishes' if math.isinf(second) else f'with rate {second:.2f}'}"
 
+    def _title(self) -> str:
+        rate = "" if math.isnan(self.rate) else ", exact" if math.isinf(self.rate) else f", rate {self.rate:.2f}"
+        return f"{self.function}: {self.verdict}{rate}"
+
     def blocks(self) -> Iterable[Block]:
         """Return what the headline leaves out, the slopes, the table and the notes."""
         if self.verdict == "undecided" and not math.isnan(self.rate):
@@ -120,12 +125,17 @@ class TaylorReport(Report):
     def _table(self) -> Table:
         orders = (0, 1) if self.hessian_rate is None else (0, 1, 2)
         head = ["h", *(cell for k in orders for cell in (NAMES[k], "rate"))]
-        between = [[math.nan, *self.rates(k)] for k in orders]
+        between = [[math.nan, *self._clear_rates(k)] for k in orders]
         cells = [
             [f"{row.h:.2e}", *(c for k in orders for c in (f"{_remainder(row, k):.2e}", _rate(between[k][n])))]
             for n, row in enumerate(self.rows)
         ]
         return Table(head, [cells[n] for n in _spread(len(cells))])
+
+    def _clear_rates(self, order: int) -> list[float]:
+        """Return the rates; nan where a remainder is hardly more than rounding."""
+        clear = [_remainder(row, order) > CLEAR * (row.floor0, row.floor1, row.floor2)[order] for row in self.rows]
+        return [x if a and b else math.nan for x, (a, b) in zip(self.rates(order), pairwise(clear), strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -145,9 +155,11 @@ class TaylorReport(Report):
     def plot(self, ax: "Axes | None" = None, *, title: str = "") -> "Axes":
         """Return axes with the remainders over the step, both logarithmic, and the slopes that they should have.
 
+        ``report.plot().figure.savefig("taylor.png")`` writes it to a file.
+
         Args:
             ax: Where to draw; by default a new figure.
-            title: A heading; by default the name of the function.
+            title: A heading; by default the name of the function, the verdict and the rate.
 
         Raises:
             DataError: There are no steps to draw.
@@ -166,7 +178,7 @@ class TaylorReport(Report):
             guide = _guide(points, k + 1)
             ax.plot(*guide, ":", color=COLOURS[k], linewidth=0.9, label=f"slope {k + 1}")
         ax.fill_between(steps, [row.floor1 for row in self.rows], color="#BBBBBB", alpha=0.4, label="rounding")
-        ax.set(xscale="log", yscale="log", xlabel="step h", ylabel="remainder", title=title or self.function)
+        ax.set(xscale="log", yscale="log", xlabel="step h", ylabel="remainder", title=title or self._title())
         ax.legend(fontsize="small")
         return ax
 
