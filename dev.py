@@ -142,8 +142,8 @@ def demo(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests; further arguments go to pytest."""
-    return run(PYTHON, "-m", "pytest", *arguments, HYPOTHESIS_PROFILE="ci")
+    """Run the tests, as many at a time as there are cores; further arguments go to pytest, such as -n 0 for one."""
+    return run(PYTHON, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments, HYPOTHESIS_PROFILE="ci")
 
 
 def lint(arguments: list[str]) -> int:

@@ -67,7 +67,7 @@ def value_and_slopes(f, *xs):
         (tg.logit, [1.5], [NAN, NAN]),
         (lambda x: tg.logit(x, 0.1), [0.0], [math.log(0.1 / 0.9), 0.0]),
     ],
-    ids=lambda value: str(getattr(value, "name", value)),
+    ids=lambda value: str(getattr(value, "name", getattr(value, "__name__", value))),
 )
 def test_a_row_keeps_its_promise_where_its_formula_fails(f, xs, expected):
     assert np.allclose(value_and_slopes(f, *xs), expected, rtol=1e-14, atol=0, equal_nan=True)
