@@ -50,10 +50,11 @@ def test_scale_does_not_matter(scale, height, dtype, seed):
     def f(x):
         return height * wave(x / scale)
 
-    right = taylor_test(f, x, hessian=dtype == np.float64, rng=seed)
     plain = dtype == np.float64 and scale == height == 1.0
-    open_ = [] if plain else ["undecided"]  # seldom rounding leaves too few steps for the Hessian's rate, or float32's
+    open_ = [] if plain else ["undecided"]  # seldom rounding leaves too few steps
+    right = taylor_test(f, x, rng=seed)
     assert right.verdict in ["right", *open_], right
+    assert taylor_test(f, x, hessian=dtype == np.float64, rng=seed).verdict != "wrong"
     wrong = taylor_test(f, x, gradient=lambda x: 1.01 * height / scale * wave_by_hand(x / scale), rng=seed)
     assert wrong.verdict in ["wrong", *open_], wrong
 
