@@ -583,3 +583,12 @@ def test_options_that_make_no_sense_are_refused(name, value):
 
 def test_steps_beyond_a_small_feature_are_not_believed():
     assert gradcheck(lambda z: 1 + 1e-14 * tg.exp(-tg.square(z / 1e-8)), 0.5e-8).verdict != "wrong"
+
+
+@pytest.mark.parametrize("seed", [40, 41])
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+def test_a_gradient_of_rounding_alone_is_not_wrong(seed, offset):
+    rng = np.random.default_rng(seed)
+    k, m = int(rng.integers(0, 4)), int(rng.integers(2, 5))
+    x = rng.uniform(-1, 1, (m, min(k, m))) @ rng.uniform(-1, 1, (min(k, m), m))  # for 40 of rank 2 in 4 dimensions
+    assert gradcheck(lambda x: tg.linalg.det(x) + offset, x).verdict != "wrong"

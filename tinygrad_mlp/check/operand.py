@@ -15,6 +15,7 @@ DIRECTIONS = 2  # random ones, in all elements; one alone misses an error that h
 ROUNDS = 6  # of directions in the elements that rounding hid in the round before
 SEARCHED = 1024  # elements up to which a thorough look takes one after the other
 LOOKED = 16  # elements that are looked at one by one; more are halved first
+NOTHING = 1e-12  # beside the cotangent, slopes that differ by less differ by rounding
 FAULTS = 8  # wrong elements that are looked for
 STEPS = (FIRST, FIRST * 2.0**-8)  # along a direction: the second passes between kinks that the first one meets
 
@@ -257,8 +258,10 @@ class Operand:
         if not np.isfinite(c) and not np.isfinite(self.base).all():  # the op itself is no number there
             self.unresolved += 1
             return []
-        for wobbling in (False, True):  # at a kink a rounding more changes the branch, and tells nothing
-            room = self._slack + (self.wobble(j) if wobbling and not slopes.kink[0] else 0.0)
+        # At a kink a rounding more changes the branch, and tells nothing; unless the kink itself is one of rounding.
+        kink = slopes.kink[0] and abs(slopes.right[0] - slopes.left[0]) > NOTHING * np.max(np.abs(self.u))
+        for wobbling in (False, True):
+            room = self._slack + (self.wobble(j) if wobbling and not kink else 0.0)
             state = judge(np.array([c]), slopes, self.rtol, self.coarse, room)[0]
             if state in (RIGHT, KINK) or (state != WRONG and not slopes.kink[0]):
                 self.unresolved += state not in (RIGHT, KINK)
