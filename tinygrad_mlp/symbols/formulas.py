@@ -1,6 +1,6 @@
 """The formulas of a row: what it computes, and what its rule gives each operand, by running the rule on symbols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,11 +90,15 @@ def vjp_formula(op: Op, i: int = 0, operands: Sequence[Any] | None = None, **par
     letters = {x.letter for x in operands if type(x) is Symbol}
     g = Symbol("g", value.shape)
     y = Symbol(next(letter for letter in "yzuv" if letter not in letters), value.shape, dtype=value.dtype)
-    return Formula(_edge(op, i, g, y, operands, params))
+    return Formula(run_rule(op, i, g, y, operands, params))
 
 
-def _edge(op: Op, i: int, g: Symbol, y: Symbol, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Return what the rule of one edge gives."""
+def run_rule(op: Op, i: int, g: Symbol, y: Symbol, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """Return what the rule of operand ``i`` gives for symbols.
+
+    Raises:
+        GradientError: There is none.
+    """
     with np.errstate(all="ignore"):
         if op.joint_vjp is not None:
             wanted = [k == i for k in range(len(operands))]
@@ -102,5 +106,5 @@ def _edge(op: Op, i: int, g: Symbol, y: Symbol, operands: Sequence[Any], params:
         if op.argnum_vjp is not None:
             return op.argnum_vjp(i, g, y, *operands, **params)
         if i >= len(op.vjps) or (rule := op.vjps[i]) is None:
-            raise GradientError(f"{op.name}: no vjp is registered for operand {i}")
+            raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
         return rule(g, y, *operands, **params)

@@ -8,11 +8,9 @@ again, and a rule can be looked at by itself.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tinygrad_mlp import ops
 from tinygrad_mlp.errors import GradientError, TinygradError, UnsupportedError
-from tinygrad_mlp.symbols import Symbol, operands_of
+from tinygrad_mlp.symbols import Symbol, operands_of, run_rule
 from tinygrad_mlp.symbols.simplify import make
 from tinygrad_mlp.table import Op
 
@@ -87,19 +85,13 @@ def _letters(op: Op, count: int) -> Sequence[Symbol]:
 def _run(op: Op, i: int, g: Symbol, y: Symbol, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """Return what the rule of one edge gives on letters."""
     try:
-        with np.errstate(all="ignore"):
-            if op.joint_vjp is not None:
-                wanted = [k == i for k in range(len(operands))]
-                return op.joint_vjp(wanted, g, y, *operands, saved=None, **params)[i]
-            if op.argnum_vjp is not None:
-                return op.argnum_vjp(i, g, y, *operands, **params)
-            if i < len(op.vjps) and (rule := op.vjps[i]) is not None:
-                return rule(g, y, *operands, **params)
+        return run_rule(op, i, g, y, operands, params)
+    except GradientError:
+        raise  # there is none
     except (TinygradError, TypeError, AttributeError, ValueError) as error:
         raise UnsupportedError(
             f"check_exact: the vjp of {op.name} does not run on letters ({error}): write it with ops, or use gradcheck"
         ) from error
-    raise GradientError(f"{op.name}: no vjp is registered for operand {i}; register one with defvjp")
 
 
 def ordered(roots: Iterable[Any]) -> list[Symbol]:
