@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tinygrad_mlp.table import OPS
+
 settings.register_profile("dev", max_examples=10, deadline=None)
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("intense", max_examples=1000, deadline=None)
@@ -27,6 +29,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def rng() -> np.random.Generator:
     """A generator with the same seed for every test."""
     return np.random.default_rng(20)
+
+
+@pytest.fixture
+def own_rows() -> Iterator[None]:
+    """Take the rows that a test makes, or a program that it runs, out of the table again."""
+    before = set(OPS)
+    yield
+    for name in set(OPS) - before:
+        del OPS[name]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.check.rows import ASPECTS, check_op
 from tinygrad_mlp.errors import DTypeError, GradcheckError, ShapeError, UnsupportedError
 from tinygrad_mlp.ops import divide, where
-from tinygrad_mlp.table import OPS, defjvp, defvjp, primitive
+from tinygrad_mlp.table import defjvp, defvjp, primitive
 
 ELEMENTWISE = {name: op for name, op in ROWS.items() if op.elementwise}
 OTHERS = {name: op for name, op in ROWS.items() if not op.elementwise}
@@ -27,13 +27,7 @@ KNOWN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_rows():
-    """Take the rows that a test makes out of the table again."""
-    before = set(OPS)
-    yield
-    for name in set(OPS) - before:
-        del OPS[name]
+pytestmark = pytest.mark.usefixtures("own_rows")
 
 
 def is_as_known(report):

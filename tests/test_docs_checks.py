@@ -11,7 +11,6 @@ import pytest
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.cli import main
-from tinygrad_mlp.table import OPS
 
 pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 pytest.importorskip("sympy", reason="sympy is not installed")
@@ -30,13 +29,7 @@ def without_rounding(text):
     return "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()
 
 
-@pytest.fixture(autouse=True)
-def same_table():
-    """The table of operations without those that a program enters."""
-    before = set(OPS)
-    yield
-    for name in set(OPS) - before:
-        del OPS[name]
+pytestmark = pytest.mark.usefixtures("own_rows")
 
 
 def test_every_program_has_its_output():

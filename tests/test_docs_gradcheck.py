@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_mlp.table import OPS
-
 PAGE = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text("utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 
@@ -18,20 +16,11 @@ def without_rounding(text):
     return re.sub(r"± \S+|\d\.\de[+-]\d\d|by [\d,]+ evaluations", "…", text).replace(" ", "").strip()
 
 
-@pytest.fixture
-def same_table():
-    """The table of operations without those that a program enters."""
-    before = set(OPS)
-    yield
-    for name in set(OPS) - before:
-        del OPS[name]
-
-
 def test_every_program_has_its_output():
     assert len(PROGRAMS) == PAGE.count("```python")
 
 
-@pytest.mark.usefixtures("same_table")
+@pytest.mark.usefixtures("own_rows")
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_program_prints_what_the_page_says(number):
     code, printed = PROGRAMS[number]
