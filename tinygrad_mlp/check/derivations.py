@@ -16,6 +16,7 @@ from .foreign import Foreign, autograd_of, subject_of, weighted_sum
 from .formula_report import FormulaElement, FormulaReport, Slip, unexplained
 from .gradients import WORDS
 from .hand import ByHand, Claim, matrix, pulled
+from .operand import signed
 from .reporting import Verdict, count
 from .slips import guess
 from .subject import Subject
@@ -95,7 +96,7 @@ class _Check:
         self.weights: Floats | None = None
         self.notes: list[str] = []
         if math.prod(outer) * sum(leaf.size for leaf in self.subject.leaves) > CELLS and len(shapes) == 1:
-            self.weights = rng.uniform(0.5, 1.5, outer) * rng.choice([-1.0, 1.0], outer)
+            self.weights = signed(rng, outer)
             self.f = weighted_sum(f, self.weights)
             self.subject = self._subject(self.f)
             self.notes.append(f"the {math.prod(outer):,} outputs were summed with random weights: the sum was checked")

@@ -180,8 +180,9 @@ def _run(
     for given, name, known in ((mode, "mode", MODES), (method, "method", METHODS)):
         if given not in known:
             raise UnsupportedError(f"{subject.check}: no {name} {given!r}; choose {', '.join(map(repr, known))}")
-    for number, name, least in ((sample, "sample", 1), (rtol, "rtol", 0)):
-        if number is not None and not (type(number) in (int, float) and number >= least):
+    numbers: Any = ((sample, "sample", 1), (rtol, "rtol", 0))
+    for number, name, least in numbers:
+        if number is not None and not (isinstance(number, int | float | np.integer) and number >= least):
             raise UnsupportedError(f"{subject.check}: {name}={number!r}: give a number of {least} or more, or None")
     report = _Check(subject, mode, method, rtol, sample, blame, rng).report()
     if raise_exception and report.verdict == "wrong":

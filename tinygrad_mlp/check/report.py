@@ -179,7 +179,6 @@ class GradcheckReport(Report):
     culprits: tuple[Culprit, ...] = ()
     coverage: str = ""
     notes: tuple[str, ...] = ()
-    blamed: bool = False
 
     @property
     def passed(self) -> bool:

@@ -3,6 +3,7 @@
 import html
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -30,7 +31,7 @@ class Code(NamedTuple):
 Block: TypeAlias = str | Table | Code
 
 
-class Report:
+class Report(ABC):
     """The result of a check: true if its verdict is ``right``.
 
     A subclass has ``headline`` and ``blocks``. Printed at a terminal, the verdict is in colour unless ``NO_COLOR`` is
@@ -39,17 +40,17 @@ class Report:
 
     verdict: Verdict
 
+    @abstractmethod
     def headline(self) -> str:
         """Return one line: what was checked, and what came out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blocks(self) -> Iterable[Block]:
         """Return what stands below the headline."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain numbers, texts, lists and dicts, for JSON."""
-        raise NotImplementedError
 
     def __bool__(self) -> bool:
         """Return whether the verdict is ``right``."""
