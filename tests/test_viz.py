@@ -20,9 +20,10 @@ from tinygrad_mlp.errors import DataError, LayoutError, TinygradError, Unsupport
 from tinygrad_mlp.ops import dropout, sigmoid
 from tinygrad_mlp.tensors import Tensor, Value
 from tinygrad_mlp.viz import Picture, draw, engines, picture
+from tinygrad_mlp.viz.formats.layout import GAP, arrange
+from tinygrad_mlp.viz.graphs.view import view
 from tinygrad_mlp.viz.labels import norm, number, summary
-from tinygrad_mlp.viz.layout import GAP, arrange
-from tinygrad_mlp.viz.view import Drawing, view
+from tinygrad_mlp.viz.records import Drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = 'a<b>&"c"'

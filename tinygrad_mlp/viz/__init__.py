@@ -10,13 +10,15 @@ from typing import Any
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 
-from . import engines, network, ops, plot
+from . import engines, plot
+from .kinds import ops
+from .network import diagram
 from .picture import Picture
-from .view import Drawing
+from .records import Drawing
 
 __all__ = ["Picture", "draw", "plot"]
 
-KINDS: dict[str, Callable[..., Drawing]] = {"ops": ops.drawing, "network": network.drawing}
+KINDS: dict[str, Callable[..., Drawing]] = {"ops": ops.drawing, "network": diagram.drawing}
 
 
 def draw(

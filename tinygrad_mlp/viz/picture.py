@@ -8,8 +8,8 @@ from typing import Any
 from tinygrad_mlp.errors import LayoutError, UnsupportedError
 
 from . import engines
+from .records import Drawing
 from .svg import FONT
-from .view import Drawing
 
 SUFFIXES = (".svg", ".gv", ".dot", ".txt", ".html", ".png", ".pdf")
 

@@ -2,98 +2,19 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import LayoutError, TinygradError, TracingError
 from tinygrad_mlp.graph import Node
-
-from .labels import argument, clean, norm, number, shape_text, shorten, summary
+from tinygrad_mlp.viz.labels import argument, clean, norm, number, shorten, summary
+from tinygrad_mlp.viz.records import EdgeView, GraphView, NodeView
 
 BUDGET = 200
 LIMIT = 2_500  # layout time grows far faster than the graph: 2,908 nodes take seconds, 5,480 take minutes
 
 UNKNOWN = "known when it runs"  # the value of a node that is being traced
-
-
-@dataclass(frozen=True)
-class NodeView:
-    """One node of the picture; ``key`` is its name in DOT, ``kind`` one of input, parameter, constant, op, output.
-
-    ``sign`` is the sign of a scalar gradient, 0 otherwise; ``folded`` counts the inputs that are not shown.
-    """
-
-    key: str
-    kind: str
-    name: str
-    op: str = ""
-    symbol: str = ""
-    params: str = ""
-    shape: tuple[int, ...] = ()
-    dtype: str = ""
-    value: str = ""
-    grad: str = ""
-    sign: int = 0
-    requires_grad: bool = False
-    folded: int = 0
-
-    @property
-    def title(self) -> str:
-        """The first line of the node's label: ``σ sigmoid``, ``h = sigmoid`` if it has a name, ``W``, or ``input``."""
-        if not self.op:
-            return self.name or (self.value if self.kind == "constant" and not self.shape else "") or self.kind
-        if self.name:
-            return f"{self.name} = {self.op}"
-        return self.op if _spelled(self.symbol) in _spelled(self.op) else f"{self.symbol} {self.op}"
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The smaller lines of the label, below the title; the gradient comes last."""
-        size = f"{shape_text(self.shape)} {self.dtype}" if self.shape else ""
-        value = "" if self.value == self.title else self.value
-        folded = f"… {self.folded} folded input{'s' * (self.folded > 1)}" if self.folded else ""
-        return tuple(line for line in (self.params, size, value, folded, self.grad) if line)
-
-    @property
-    def dashed(self) -> bool:
-        """True where no gradient flows: the outline is dashed."""
-        return self.kind != "constant" and not self.requires_grad
-
-
-@dataclass(frozen=True)
-class EdgeView:
-    """``source`` is argument number ``slot`` of ``target``; both are keys. ``x * x`` has two edges."""
-
-    source: str
-    target: str
-    slot: int
-
-
-@dataclass(frozen=True)
-class GraphView:
-    """A graph to be drawn: nodes in the order of the walk from the output, edges, and remarks for the reader."""
-
-    nodes: tuple[NodeView, ...]
-    edges: tuple[EdgeView, ...]
-    total: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A finished drawing: DOT, the same as text, and a function that writes an SVG without any program.
-
-    ``laid_out`` says that positions are already in ``source``, so that no layout engine improves on ``native``.
-    """
-
-    kind: str
-    title: str
-    source: str
-    text: str
-    native: Callable[[], str]
-    laid_out: bool = False
 
 
 def view(root: Node, *, budget: int | None = BUDGET, precision: int = 4, force: bool = False) -> GraphView:
@@ -152,10 +73,6 @@ def _walk(root: Node) -> tuple[list[Any], list[tuple[int, int, int]]]:
                     queue.append(to)
             wires.append((to, at, slot))
     return found, wires
-
-
-def _spelled(name: str) -> str:
-    return name.replace("_", "").replace(" ", "")
 
 
 def _grad(node: Node) -> Any:

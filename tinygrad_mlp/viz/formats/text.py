@@ -1,6 +1,6 @@
 """A graph as an indented tree of text, for terminals, screen readers and notebooks that show no images."""
 
-from .view import GraphView, NodeView
+from tinygrad_mlp.viz.records import GraphView, NodeView
 
 
 def tree(graph: GraphView) -> str:
@@ -34,4 +34,4 @@ def _line(node: NodeView, shared: bool, again: bool) -> str:
     if again:
         return f"{node.title}{mark} (above)"
     kind = "" if node.op or node.title == node.kind else f"{node.kind} "
-    return "  ".join([f"{node.title}{mark}  {kind}".rstrip(), *node.rows])
+    return "  ".join([f"{node.title}{mark}  {kind}".rstrip(), *(row.text for row in node.rows)])

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import DataError
-
-from .labels import clean, number, shorten, subscript, width
-from .theme import Theme
+from tinygrad_mlp.viz.labels import clean, number, shorten, subscript, width
+from tinygrad_mlp.viz.theme import Theme
 
 RADIUS, BIAS_RADIUS = 19.0, 13.0
 STEP = 56.0  # between the centres of neighbours in a column

@@ -1,10 +1,11 @@
 """An op graph as SVG by the library's own layout: the same labels, colours and shapes as through Graphviz."""
 
-from .labels import width
+from tinygrad_mlp.viz.labels import width
+from tinygrad_mlp.viz.records import GraphView, NodeView, Row
+from tinygrad_mlp.viz.svg import Canvas
+from tinygrad_mlp.viz.theme import Theme
+
 from .layout import Point, arrange
-from .svg import Canvas
-from .theme import Theme
-from .view import GraphView, NodeView
 
 TITLE, LINE, PAD = 12.0, 10.0, 10.0
 MARGIN = 18.0
@@ -36,7 +37,7 @@ def svg(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
     canvas = Canvas(full, tall, theme, title or "computational graph", f"{len(graph.nodes)} nodes")
     shift = (MARGIN + (full - 2 * MARGIN - wide) / 2, MARGIN)
     for edge, route in zip(ordered, layout.routes, strict=True):
-        group = canvas.group("edge", f"{edge.source} → {edge.target}, argument {edge.slot + 1}")
+        group = canvas.group("edge", edge.title)
         canvas.arrow(group, [_place(p, shift, down) for p in route], down)
     for node, size, centre in zip(graph.nodes, sizes, layout.centres, strict=True):
         _draw_node(canvas, node, size, _place(centre, shift, down))
@@ -57,7 +58,7 @@ def _place(point: Point, shift: Point, down: bool) -> Point:
 def _size(node: NodeView) -> Point:
     """Return the width and height of a node's box."""
     rows = node.rows
-    broad = max([1.05 * width(node.title, TITLE), *(width(row, LINE) for row in rows)])
+    broad = max([1.05 * width(node.title, TITLE), *(width(row.text, LINE) for row in rows)])
     extra = 1.25 if node.kind == "constant" else 1.0  # an ellipse must hold the text's corners
     ring = RING if node.kind == "output" else 0.0
     return max(36.0, broad * extra + 2 * PAD) + ring, (TITLE + 4 + 13.0 * len(rows) + 12) * extra + ring
@@ -65,7 +66,7 @@ def _size(node: NodeView) -> Point:
 
 def _draw_node(canvas: Canvas, node: NodeView, size: Point, centre: Point) -> None:
     theme = canvas.theme
-    group = canvas.group(f"node {node.kind}", ", ".join([node.title, *node.rows]), node.key)
+    group = canvas.group(f"node {node.kind}", node.tip, node.key)
     wide, high = (length - (RING if node.kind == "output" else 0.0) for length in size)
     canvas.shape(group, (centre[0] - wide / 2, centre[1] - high / 2, wide, high), theme.nodes[node.kind], node.dashed)
     rows = node.rows
@@ -73,9 +74,12 @@ def _draw_node(canvas: Canvas, node: NodeView, size: Point, centre: Point) -> No
     canvas.text(group, centre[0], y, node.title, TITLE, weight="bold" if node.kind != "constant" else "normal")
     for row in rows:
         y += 13.0
-        signed = row == node.grad and node.sign
-        colour = (theme.plus if node.sign > 0 else theme.minus) if signed else theme.faint
-        canvas.text(group, centre[0], y, row, LINE, colour=colour)
+        canvas.text(group, centre[0], y, row.text, LINE, colour=tone(row, theme))
+
+
+def tone(row: Row, theme: Theme) -> str:
+    """Return the colour of a row."""
+    return {"plus": theme.plus, "minus": theme.minus, "warn": theme.minus}.get(row.tone, theme.faint)
 
 
 def _legend_width(kinds: list[str], dashed: bool) -> float:

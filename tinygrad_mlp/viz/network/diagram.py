@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
+from tinygrad_mlp.viz.labels import clean, escape, number, shape_text, width
+from tinygrad_mlp.viz.records import Drawing
+from tinygrad_mlp.viz.svg import Canvas
+from tinygrad_mlp.viz.theme import NEGATIVE_DASH, Theme, find_theme
 
-from .labels import clean, escape, number, shape_text, width
 from .neurons import BIAS_RADIUS, LINE_SIZE, MARGIN, NAME_SIZE, Diagram, Link, place, read_layers
-from .svg import Canvas
-from .theme import NEGATIVE_DASH, Theme, find_theme
-from .view import Drawing
 
 
 def drawing(

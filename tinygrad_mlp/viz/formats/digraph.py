@@ -1,61 +1,15 @@
-"""The op graph: one node per operation, parameter, input and constant, as DOT.
+"""A graph in the DOT language, drawn alike by Graphviz 2.43 and by graphviz-pure.
 
-The DOT is drawn alike by Graphviz 2.43 and by graphviz-pure: HTML-like labels, stable names n0, n1 … from the output
-backwards, no ``rank=same``, Unicode instead of ``<SUB>``.
+HTML-like labels, stable names, no ``rank=same``, Unicode instead of ``<SUB>``.
 """
 
-from typing import Any
+from tinygrad_mlp.viz.labels import escape
+from tinygrad_mlp.viz.records import GraphView, NodeView
+from tinygrad_mlp.viz.theme import Style, Theme
 
-from tinygrad_mlp.errors import UnsupportedError
-
-from . import boxes
-from .boxes import KINDS
-from .labels import clean, escape
-from .text import tree
-from .theme import Style, Theme, find_theme
-from .view import BUDGET, Drawing, GraphView, NodeView, view
+from .boxes import KINDS, tone
 
 _SHAPES = {"box": "box", "rounded": "box", "note": "note", "ellipse": "ellipse"}
-_RANKDIRS = ("TB", "LR")
-
-
-def drawing(
-    root: Any,
-    *,
-    budget: int | None = BUDGET,
-    force: bool = False,
-    precision: int = 4,
-    rankdir: str = "TB",
-    theme: str = "light",
-    title: str = "",
-) -> Drawing:
-    """Return the op graph of ``root``, a recorded result.
-
-    Args:
-        root: The node whose graph is drawn.
-        budget: How many nodes to show, the nearest to ``root``; None shows all.
-        force: Lay out more than 2,500 nodes.
-        precision: Significant digits of every number.
-        rankdir: TB (inputs on top) or LR (inputs on the left).
-        theme: light, or print for greyscale.
-        title: A heading.
-
-    Raises:
-        LayoutError: more than 2,500 nodes would have to be laid out.
-        UnsupportedError: an unknown theme or direction.
-    """
-    look = find_theme(theme)
-    if rankdir not in _RANKDIRS:
-        raise UnsupportedError(f"draw: rankdir {rankdir!r} is not one of {', '.join(_RANKDIRS)}")
-    graph = view(root, budget=budget, precision=precision, force=force)
-    title = clean(title)
-    return Drawing(
-        kind="ops",
-        title=title,
-        source=dot(graph, look, title, rankdir),
-        text=tree(graph),
-        native=lambda: boxes.svg(graph, look, title, rankdir),
-    )
 
 
 def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") -> str:
@@ -90,7 +44,7 @@ def dot(graph: GraphView, theme: Theme, title: str = "", rankdir: str = "TB") ->
     for node in graph.nodes:
         out.node(node.key, label=_label(node, theme), _attributes=_attributes(node, theme))
     for edge in graph.edges:
-        out.edge(edge.source, edge.target, tooltip=f"{edge.source} → {edge.target}, argument {edge.slot + 1}")
+        out.edge(edge.source, edge.target, tooltip=edge.title)
     return str(out.source)
 
 
@@ -110,7 +64,7 @@ def _look(style: Style, dashed: bool) -> dict[str, str]:
 def _attributes(node: NodeView, theme: Theme) -> dict[str, str]:
     from graphviz import escape as literal  # so that a backslash in a name stays one
 
-    attributes = _look(theme.nodes[node.kind], node.dashed) | {"tooltip": literal(", ".join([node.title, *node.rows]))}
+    attributes = _look(theme.nodes[node.kind], node.dashed) | {"tooltip": literal(node.tip)}
     if node.op:
         attributes["ordering"] = "in"  # the first argument stays on the left
     return attributes
@@ -120,10 +74,7 @@ def _label(node: NodeView, theme: Theme) -> str:
     """Return a node's HTML-like label: a bold title, smaller rows, a signed gradient in the colour of its sign."""
     title = escape(node.title)
     rows = [title if node.kind == "constant" else f"<B>{title}</B>"]
-    for row in node.rows:
-        signed = row == node.grad and node.sign
-        colour = (theme.plus if node.sign > 0 else theme.minus) if signed else theme.faint
-        rows.append(f'<FONT POINT-SIZE="9" COLOR="{colour}">{escape(row)}</FONT>')
+    rows += [f'<FONT POINT-SIZE="9" COLOR="{tone(row, theme)}">{escape(row.text)}</FONT>' for row in node.rows]
     cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 

@@ -1,0 +1,1 @@
+"""The textbook diagram of a network."""
