@@ -357,6 +357,18 @@ def test_second_derivatives_name_a_rule_that_leaves_the_graph(method):
         del OPS["square_by_numpy"]
 
 
+@pytest.mark.parametrize("method", ["function", "graph"])
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: tg.Tensor(x.numpy()).sum(), lambda x: (x * tg.Tensor(x.numpy())).sum(), lambda x: x[0] * x[1].item()],
+    ids=["all", "a factor", "a number"],
+)
+def test_a_gradient_that_ends_in_a_new_leaf_is_lost(f, method):
+    report = gradcheck(f, np.array([1.0, 2.0, 3.0]), method=method, raise_exception=False)
+    assert report.verdict == "wrong"
+    assert "gradient lost" in str(report)
+
+
 def test_a_report_is_text_html_and_json(cube):
     report = gradcheck(cube, np.array([0.5, 3.0]), raise_exception=False)
     assert json.loads(json.dumps(report.to_dict()))["verdict"] == "wrong"

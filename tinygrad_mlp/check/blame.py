@@ -49,7 +49,8 @@ def lost(subject: Subject, recording: Recording, rng: np.random.Generator) -> li
     for nudge in NUDGES:
         far, near = (_beside(subject, directions, t) for t in (nudge, nudge / 16))
         if all([n.op for n in other.order] == [n.op for n in recording.order] for other in (far, near)):
-            return list(dict.fromkeys(_losses(recording, far, near)))
+            leaves = {leaf.node for leaf in subject.leaves}
+            return list(dict.fromkeys(_losses(recording, leaves, far, near)))
     return ["f records other operations beside the inputs: its branches cannot be followed"]
 
 
@@ -65,11 +66,12 @@ def _beside(subject: Subject, directions: Sequence[Floats], t: float) -> Recordi
         return Recording(subject.record())
 
 
-def _losses(recording: Recording, far: Recording, near: Recording) -> Iterator[str]:
+def _losses(recording: Recording, leaves: set[Node], far: Recording, near: Recording) -> Iterator[str]:
     for node, one, other in zip(recording.order, far.order, near.order, strict=True):
         line = f" at {short(node.source)}" if node.source else ""
         for i, (x, a, b) in enumerate(zip(node.inputs, one.inputs, other.inputs, strict=False)):
-            if not (type(x) in NODES and x.requires_grad) and _follows(plain(x), plain(a), plain(b)):
+            flows = type(x) in NODES and x.requires_grad and (x.op is not None or x in leaves)  # a new leaf ends it
+            if not flows and _follows(plain(x), plain(a), plain(b)):
                 yield (
                     f"gradient lost: operand {i} of {node.op.name}{line} changes with the inputs, yet no gradient "
                     f"flows through it: {CAUSES}"
