@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -98,6 +98,27 @@ class sources(recording):  # noqa: N801
 
     def _recreate_cm(self) -> "sources":
         return sources()
+
+
+class Scope(NamedTuple):
+    """A call of a module, in which nodes are made: known while source lines are recorded.
+
+    Attributes:
+        path: The module's dotted name in the outermost one that was called; that one's own is empty.
+        title: What kind of module it is, such as ``Linear(2, 3)``.
+        parameters: How many numbers it trains.
+        call: The number of the call, from 0: a module may be called several times.
+        outer: The call in which it was called, None for the outermost one.
+    """
+
+    path: str
+    title: str
+    parameters: int
+    call: int
+    outer: "Scope | None"
+
+
+scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
 
 
 # ------------------------------------------------------------------------------------------------------------- traces
@@ -275,18 +296,21 @@ new: Any = object.__new__
 
 
 class Meta(dict[str, Any]):
-    """The params of a node that also has a name or a source line."""
+    """The params of a node that also has a name, or a source line and the call of a module in which it was made."""
 
-    __slots__ = ("name", "source")
+    __slots__ = ("name", "scope", "source")
 
-    def __init__(self, params: dict[str, Any] | None = None, name: str = "", source: str = "") -> None:
-        """Copy ``params`` and add the two texts."""
+    def __init__(
+        self, params: dict[str, Any] | None = None, name: str = "", source: str = "", scope: Scope | None = None
+    ) -> None:
+        """Copy ``params`` and add the rest."""
         super().__init__(params or NO_PARAMS)
         self.name = name
         self.source = source
+        self.scope = scope
 
     def __reduce__(self) -> Any:
-        return Meta, (dict(self), self.name, self.source)
+        return Meta, (dict(self), self.name, self.source, self.scope)
 
 
 class Node:
@@ -374,6 +398,11 @@ class Node:
     def source(self) -> str:
         """The user's line that made the node, as ``file.py:12``; empty unless recorded under ``tg.sources()``."""
         return self.meta.source if type(self.meta) is Meta else ""
+
+    @property
+    def scope(self) -> Scope | None:
+        """The call of a module in which the node was made; None outside of one, or without ``tg.sources()``."""
+        return self.meta.scope if type(self.meta) is Meta else None
 
 
 def wrap(data: Any) -> Any:

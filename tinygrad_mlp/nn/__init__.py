@@ -1,7 +1,7 @@
 """Networks: modules that hold parameters, layers, hidden and output units, the multilayer perceptron, scalar networks.
 
-Read the modules in this order, in which they import each other: ``description``, ``module``, ``init``, ``layers``,
-``units``, ``families``, ``mlp``, ``scalar``.
+Read the modules in this order, in which they import each other: ``calls``, ``description``, ``module``, ``init``,
+``layers``, ``units``, ``families``, ``mlp``, ``scalar``.
 """
 
 from tinygrad_mlp.ops import (

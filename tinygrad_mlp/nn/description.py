@@ -4,6 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from tinygrad_mlp.errors import ShapeError
+from tinygrad_mlp.graph import NODES, no_grad
+from tinygrad_mlp.tensors import Value
+
+from .calls import listening
+
 
 class Summary(str):
     """A table that shows itself also where Python would show its ``repr``."""
@@ -18,7 +26,7 @@ def describe_layers(stages: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the records of the layers in ``stages``, the input first; a function or name is an activation."""
     layers: list[dict[str, Any]] = []
     for stage in stages:
-        if hasattr(stage, "record"):
+        if is_layer(stage):
             record = stage.record()
             inputs = record.pop("inputs")
             if not layers:
@@ -31,17 +39,56 @@ def describe_layers(stages: Sequence[Any]) -> list[dict[str, Any]]:
     return layers
 
 
-def _row(
-    name: str, units: int, activation: str = "", weight: Any = None, bias: Any = None, count: int = 0
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "units": units,
-        "activation": activation,
-        "weight": weight,
-        "bias": bias,
-        "parameters": count,
-    }
+def _row(name: str, units: int, activation: str = "", count: int = 0, **numbers: Any) -> dict[str, Any]:
+    row = {"name": name, "units": units, "activation": activation, "parameters": count}
+    unknown = dict.fromkeys(("weight", "bias", "weight_grad", "bias_grad", "output"))
+    return row | unknown | numbers
+
+
+def gradient(parameter: Any) -> Any:
+    """Return a copy of the gradient of a parameter as an array, None before ``backward()``."""
+    found = parameter.grad
+    return None if found is None else np.array(found._payload if type(found) in NODES else found)
+
+
+def layer_outputs(model: Any, layers: Sequence[Any], sample: Any) -> list[Any]:
+    """Return what one sample becomes: what enters each of ``layers``, and what the model gives in the end.
+
+    What enters a layer is the output of the one before it, through its activation and whatever else lies between.
+    It is None for a layer that the model does not call. Dropout is off.
+
+    Args:
+        model: The module that is called.
+        layers: Modules in it, in order.
+        sample: One row of input numbers.
+
+    Raises:
+        ShapeError: The sample is not one row of as many numbers as the first layer takes.
+    """
+    x, wanted = _numbers(sample), layers[0].record()["inputs"]
+    if x.size != wanted:
+        raise ShapeError(
+            f"{type(model).__name__}.describe: sample has shape {np.shape(sample)}, not {(wanted,)}: give one row, "
+            f"such as X[0]"
+        )
+    parameters = model.parameters()
+    single = all(isinstance(p, Value) for p in parameters)  # a scalar network takes a list of numbers
+    with model.evaluating(), no_grad(), listening() as heard:
+        y = model(x.tolist() if single else x.reshape(1, -1).astype(parameters[0].dtype))
+    entered = [_numbers(heard[id(layer)]) if id(layer) in heard else None for layer in layers[1:]]
+    return [x, *entered, _numbers(y)]
+
+
+def _numbers(x: Any) -> Any:
+    """Return the numbers of a node, an array, or a list of nodes and numbers as one row."""
+    items = x if isinstance(x, list | tuple) else [x]
+    plain = [np.ravel(item._payload if type(item) in NODES else item) for item in items]
+    return np.concatenate(plain).astype(np.float64) if plain else np.zeros(0)
+
+
+def is_layer(stage: Any) -> bool:
+    """Return whether a stage is a layer of the diagram: a module with inputs and outputs."""
+    return hasattr(stage, "record")
 
 
 def is_activation(stage: Any) -> bool:
@@ -61,7 +108,7 @@ def summarise(title: str, modules: Sequence[tuple[str, Any]], stages: Sequence[A
     rows: list[tuple[str, ...]] = [("layer", "kind", "activation", "shapes", "parameters")]
     counted: set[int] = set()
     for name, module in modules:
-        found = module.named_parameters() if hasattr(module, "record") else direct_parameters(module)
+        found = module.named_parameters() if is_layer(module) else direct_parameters(module)
         own = {key: x for key, x in found if id(x) not in counted}
         counted.update(map(id, own.values()))
         if own:

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_mlp.errors import DTypeError, ShapeError, TinygradError
 from tinygrad_mlp.ops import dropout, exp, linear, matmul, max, maximum, reshape, square, sum
 
+from .description import gradient
 from .init import Initializer, Rng, find_initializer, standard_normal
 from .module import Module, Parameter
 
@@ -82,8 +83,10 @@ class Linear(Module):
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
         n_in, n_out = self.weight.shape
-        bias = None if self.bias is None else self.bias.numpy()
-        return {"inputs": n_in, "units": n_out, "weight": self.weight.numpy(), "bias": bias}
+        record = {"inputs": n_in, "units": n_out, "weight": self.weight.numpy(), "weight_grad": gradient(self.weight)}
+        if self.bias is not None:
+            record |= {"bias": self.bias.numpy(), "bias_grad": gradient(self.bias)}
+        return record
 
     def __repr__(self) -> str:
         n_in, n_out = self.weight.shape
@@ -133,7 +136,15 @@ class Maxout(Module):
         """Return what a network diagram shows of it."""
         weight, bias = self.weight.numpy(), self.bias.numpy()
         units = len(bias) // self.pieces
-        return {"inputs": len(weight), "units": units, "activation": "maxout", "weight": weight, "bias": bias}
+        slopes = {"weight_grad": gradient(self.weight), "bias_grad": gradient(self.bias)}
+        return {
+            "inputs": len(weight),
+            "units": units,
+            "activation": "maxout",
+            "weight": weight,
+            "bias": bias,
+            **slopes,
+        }
 
     def __repr__(self) -> str:
         n_in, columns = self.weight.shape
@@ -194,7 +205,8 @@ class RadialBasis(Module):
             "units": n_out,
             "activation": "radial_basis",
             "weight": self.weight.numpy(),
-            "bias": None,
+            "weight_grad": gradient(self.weight),
+            "lines": "centre",
         }
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.graph import no_grad
 
+from .calls import scoped
 from .families import Family, find_family
 from .init import Rng
 from .layers import Dropout, Linear, check_width, generator
@@ -76,6 +77,7 @@ class MLP(Module):
         """
         return self.family.mean(self.linear_predictor(x))
 
+    @scoped
     def linear_predictor(self, x: Any) -> Any:
         """Return what goes into the output unit, shape (…, outputs): the form that stable losses take."""
         layer = self.layers[-1]

@@ -10,7 +10,8 @@ from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node, current_trace
 from tinygrad_mlp.tensors import Tensor, Value
 
-from .description import Summary, describe_layers, summarise
+from .calls import scoped
+from .description import Summary, describe_layers, is_layer, layer_outputs, summarise
 
 
 class Parameter(Tensor):
@@ -48,6 +49,13 @@ class Module:
 
     _training = True
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own: Any = cls
+        if "__call__" in vars(cls):
+            own.__call__ = scoped(vars(cls)["__call__"])
+
+    @scoped
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return ``forward(…)`` of a module that is written as in PyTorch; others define ``__call__`` themselves.
 
@@ -193,26 +201,36 @@ class Module:
 
     # -- what people and pictures look at
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, sample: Any = None) -> dict[str, Any]:
         """Return the layers as the plain record that network diagrams are drawn from.
 
+        Args:
+            sample: One row of input numbers, to know the outputs of every layer for it.
+
         Returns:
-            ``{"name": …, "layers": [{"name", "units", "activation", "weight", "bias", "parameters"}, …]}``, the input
-            first; weights are copies of shape (in, out), None where there are none.
+            ``{"name": …, "layers": [{"name", "units", "activation", "parameters", "weight", "bias", "weight_grad",
+            "bias_grad", "output"}, …]}``, the input first; weights are copies of shape (in, out); what there is not,
+            or is not known, is None.
 
         Raises:
             UnsupportedError: There is no layer in it with inputs and outputs, such as ``Linear``.
+            ShapeError: The sample does not fit the first layer.
         """
-        layers = describe_layers(self.stages())
+        stages = self.stages()
+        layers = describe_layers(stages)
         if len(layers) < 2:
             raise UnsupportedError(
                 f"{type(self).__name__}.describe: it holds no layer with inputs and outputs, such as nn.Linear"
             )
+        if sample is not None:
+            outputs = layer_outputs(self, [stage for stage in stages if is_layer(stage)], sample)
+            for layer, output in zip(layers, outputs, strict=True):
+                layer["output"] = output if output is not None and output.size == layer["units"] else None
         return {"name": type(self).__name__, "layers": layers}
 
     def stages(self) -> list[Any]:
         """Return the modules, and where known the activation functions or their names between them, in order."""
-        return [module for module in self.modules() if module is not self]
+        return [self] if is_layer(self) else [module for module in self.modules() if module is not self]
 
     def title(self) -> str:
         """Return a heading for tables and pictures."""

@@ -15,6 +15,7 @@ from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.ops import relu
 from tinygrad_mlp.tensors import Value, neurons
 
+from .description import gradient
 from .init import Rng
 from .layers import Linear, check_width, generator
 from .module import Module
@@ -55,8 +56,7 @@ class Neuron(Module):
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
-        weight = np.array([[w._payload] for w in self.weights])
-        return {"inputs": len(weight), "units": 1, "weight": weight, "bias": np.array([self.bias._payload])}
+        return _record([self])
 
     def stages(self) -> list[Any]:
         """Return the neuron and the name of its unit."""
@@ -77,6 +77,22 @@ def _outputs(layer: Sequence[Neuron], x: tuple[Any, ...]) -> list[Any]:
     unit = first.unit.function
     outputs = neurons(list(map(ROW, layer)), x, rectify=unit is relu)
     return outputs if unit is relu or unit is None else list(map(unit, outputs))
+
+
+def _record(layer: Sequence[Neuron]) -> dict[str, Any]:
+    """Return what a network diagram shows of neurons side by side."""
+    weights, biases = [neuron.weights for neuron in layer], [neuron.bias for neuron in layer]
+    record = {
+        "inputs": len(weights[0]),
+        "units": len(layer),
+        "weight": np.array([[w._payload for w in row] for row in weights]).T,
+        "bias": np.array([b._payload for b in biases]),
+    }
+    slopes = [[gradient(x) for x in (*row, b)] for row, b in zip(weights, biases, strict=True)]
+    if all(slope is not None for row in slopes for slope in row):
+        grads = np.array(slopes, float).T
+        record |= {"weight_grad": grads[:-1], "bias_grad": grads[-1]}
+    return record
 
 
 class Layer(Module):
@@ -101,9 +117,7 @@ class Layer(Module):
 
     def record(self) -> dict[str, Any]:
         """Return what a network diagram shows of it."""
-        weight = np.array([[w._payload for w in neuron.weights] for neuron in self.neurons]).T
-        bias = np.array([neuron.bias._payload for neuron in self.neurons])
-        return {"inputs": len(weight), "units": len(bias), "weight": weight, "bias": bias}
+        return _record(self.neurons)
 
     def stages(self) -> list[Any]:
         """Return the layer and the name of its units."""

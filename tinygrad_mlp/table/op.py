@@ -23,6 +23,7 @@ from tinygrad_mlp.graph import (
     keep_generators,
     mode,
     new,
+    scope,
     user_line,
     wrap,
 )
@@ -218,7 +219,7 @@ class Op:
         node.requires_grad = tracked
         node.set_inputs(self._kept(inputs, values, constants))
         own = _own(params)
-        node.meta = Meta(own, source=user_line()) if what & SOURCES else own
+        node.meta = Meta(own, source=user_line(), scope=scope.get()) if what & SOURCES else own
         if saved is not None:
             node.saved = saved
         if self.random and (trace := current_trace()) is not None:
