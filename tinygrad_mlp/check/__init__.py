@@ -2,9 +2,9 @@
 
 Read ``reporting`` and ``report`` (what comes back), ``differences`` (numbers with error bounds), ``subject`` (what is
 checked), ``compare``, ``recording``, ``operand`` and ``rules`` (each operation on its own), ``blame``, ``settling``,
-``gradients``; then ``hand``, ``foreign``, ``autograd`` and ``derivations`` (a formula by hand), with ``slips`` (what is
-wrong with it) and ``formulas`` (the field's); ``programs``, ``strategies`` and ``counterexamples``; and by themselves
-``exact``, ``taylor``, ``nonfinite`` and ``rows``.
+``gradients``, ``verdicts`` (for pictures); then ``hand``, ``foreign``, ``autograd`` and ``derivations`` (a formula by
+hand), with ``slips`` (what is wrong with it) and ``formulas`` (the field's); ``programs``, ``strategies`` and
+``counterexamples``; and by themselves ``exact``, ``taylor``, ``nonfinite`` and ``rows``.
 """
 
 from . import formulas, strategies

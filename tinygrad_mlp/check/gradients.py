@@ -32,7 +32,7 @@ from .derived import jacobians, projected, pushed
 from .differences import FIRST, RATIO, Floats, along, extrapolated
 from .operand import signed
 from .recording import Recording
-from .report import Element, GradcheckReport, InputSummary
+from .report import Element, GradcheckReport, InputSummary, Recorded
 from .reporting import Verdict, count
 from .rules import check_rules
 from .settling import Settler
@@ -252,10 +252,15 @@ class _Check:
         verdict: Verdict = "wrong" if wrong or faults else "right"
         if verdict == "right" and any(e.verdict == "undecided" for e in elements):
             verdict = "undecided"
+        recorded = Recorded(
+            tuple(self.recording.outputs),
+            tuple(self.subject.leaves[k].node for k in range(len(comparison.tallies))),
+            tuple(dict.fromkeys(fault.node for fault in faults)),
+        )
         return GradcheckReport(
             self.subject.check, self.subject.name, verdict, comparison.total, tuple(elements),
             tuple(self._summary(k, comparison, elements) for k in range(len(comparison.tallies))),
-            blaming.named(faults), self.coverage, (*self.notes, *self.subject.notes),
+            blaming.named(faults), self.coverage, (*self.notes, *self.subject.notes), recorded,
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------------------------- every element

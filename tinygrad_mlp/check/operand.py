@@ -8,7 +8,20 @@ import numpy as np
 from tinygrad_mlp.arrays import NUMPY
 
 from .compare import COARSE_RTOL, KINK, OUTSIDE, RIGHT, RTOL, SHARP, UNDECIDED, WRONG, judge
-from .differences import FIRST, RATIO, Floats, Pair, Slopes, along, central, climb, extrapolated, ladder_steps, rounding
+from .differences import (
+    FIRST,
+    RATIO,
+    Floats,
+    Pair,
+    Slopes,
+    along,
+    central,
+    climb,
+    extrapolated,
+    gap,
+    ladder_steps,
+    rounding,
+)
 from .recording import compute
 
 DIRECTIONS = 2  # random ones, in all elements; one alone misses an error that happens to cancel
@@ -82,6 +95,25 @@ class Operand:
         else:
             found = []
         return sorted(found, key=_badness)[:FAULTS]
+
+    def kinked(self) -> Any:
+        """Return the elements in which an elementwise op has a kink: the slopes on both sides differ."""
+        h = self.sizes * FIRST
+        wide, narrow = self._moved(h), self._moved(h / RATIO)
+        far, near = (np.abs(self.u * gap(pair, self.base)) for pair in (wide, narrow))
+        bent = (near > far / 2) & (near > 8 * np.abs(self.u) * rounding(narrow, self.eps))
+        at = np.flatnonzero((self._down(bent.astype(np.float64)) > 0) & np.isfinite(self.x))
+        return at[self._climbed(at).kink] if len(at) else at
+
+    def is_kinked(self) -> bool:
+        """Return whether an op has a kink along a random direction in all elements."""
+        line = self._line(self._allowed(signed(self.rng, self.x.shape) * self.sizes))
+        base = np.asarray(np.vdot(self.u, self.base)).reshape(1)
+        pairs = [Pair(*(p.reshape(1) for p in along(line, FIRST * RATIO**-k))) for k in range(12)]
+        far, near = (np.abs(gap(pair, base)) for pair in pairs[:2])
+        if not (near > far / 2) & (near > 8 * rounding(pairs[1], self.eps)):
+            return False
+        return bool(climb(pairs, base, self.eps).kink[0])
 
     # ------------------------------------------------------------------------------------------------- all at once
 

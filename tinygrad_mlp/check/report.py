@@ -3,8 +3,10 @@
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tinygrad_mlp.graph import Node
 
 from .reporting import Block, Report, Table, Verdict, count, listed, number, place, plain
 
@@ -154,6 +156,20 @@ class InputSummary:
     relative_error: float
 
 
+class Recorded(NamedTuple):
+    """What was recorded of the function for the check, to be drawn.
+
+    Attributes:
+        outputs: its results, nodes.
+        leaves: the leaf of each input of the report, in the same order.
+        faults: the nodes of the culprits, in the same order.
+    """
+
+    outputs: tuple[Node, ...] = ()
+    leaves: tuple[Node, ...] = ()
+    faults: tuple[Node, ...] = ()
+
+
 @dataclass(frozen=True, repr=False)
 class GradcheckReport(Report):
     """The result of ``gradcheck``: true if every derivative is right.
@@ -168,6 +184,7 @@ class GradcheckReport(Report):
         culprits: the operations whose rules are wrong, in the order of the computation.
         coverage: which derivatives were compared with what.
         notes: further findings, such as where a gradient is lost.
+        recorded: the graph of the function, for a picture; no part of what two reports are compared by.
     """
 
     check: str
@@ -179,6 +196,7 @@ class GradcheckReport(Report):
     culprits: tuple[Culprit, ...] = ()
     coverage: str = ""
     notes: tuple[str, ...] = ()
+    recorded: Recorded = field(default=Recorded(), repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
