@@ -50,7 +50,7 @@ def number(x: Any, precision: int = 4, signed: bool = False) -> str:
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
     value = float(x) or 0.0  # -0.0 would read as a small negative number
-    return format(value, f"{'+' if signed and value else ''}.{precision}g")
+    return format(value, f"{'+' if signed and value and value == value else ''}.{precision}g")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -23,7 +23,7 @@ class NodeView:
     """One node of the picture; ``key`` is its name in every format.
 
     Attributes:
-        key: ``n0``, ``n1`` … in the order of the walk from the output; ``g3`` for a folded group.
+        key: ``n0``, ``n1`` … in the order of the walk from the output.
         kind: input, parameter, constant, op, output or group.
         name: what the user calls it.
         op, symbol, params: of an operation.
@@ -40,6 +40,7 @@ class NodeView:
         cluster: the key of the innermost cluster around it; empty at the top.
         lines: what a kind of picture adds to the label, below the value.
         mark: a word for what is the matter with it, such as ``dead`` or ``wrong``: written on it, and in the legend.
+        detail: more about the mark, written behind it: ``3 of 16 units``.
         fill: a colour instead of its kind's.
         lit: whether a highlighted path runs through it.
     """
@@ -65,6 +66,7 @@ class NodeView:
     cluster: str = ""
     lines: tuple[Row, ...] = ()
     mark: str = ""
+    detail: str = ""
     fill: str = ""
     lit: bool = False
 
@@ -72,8 +74,9 @@ class NodeView:
     def title(self) -> str:
         """The first line of the node's label: ``σ sigmoid``, ``h = sigmoid`` if it has a name, ``W``, or ``input``."""
         if not self.op:
-            plain = self.name or (self.value if self.kind == "constant" and not self.shape else "") or self.kind
-            return f"{self.count:,} × {plain}" if self.count > 1 else plain
+            if self.count > 1:
+                return f"{self.count:,} × {self.name or self.kind}"
+            return self.name or (self.value if self.kind == "constant" and not self.shape else "") or self.kind
         if self.count > 1:
             return f"{self.count:,} × {self.op}"
         if self.name:
@@ -88,7 +91,8 @@ class NodeView:
         folded = f"… {self.folded} folded input{'s' * (self.folded > 1)}" if self.folded else ""
         tone: Tone = "plus" if self.sign > 0 else "minus" if self.sign < 0 else ""
         rows = (Row(self.params), Row(size), Row(value, role="value"), Row(folded), *self.lines)
-        ends = (Row(self.grad, tone, "grad"), Row(self.mark, "warn" if self.mark else ""))
+        mark = f"{self.mark}: {self.detail}" if self.mark and self.detail else self.mark
+        ends = (Row(self.grad, tone, "grad"), Row(mark, "warn" if mark else ""))
         return tuple(row for row in (*rows, *ends) if row.text)
 
     @property
@@ -224,6 +228,7 @@ class Drawing:
     frames: tuple[Frame, ...] = ()
     extra: Callable[[str], str] | None = None  # other formats that this kind of picture has, by suffix
     theme: Any = None
+    rankdir: str = "TB"
 
 
 def _spelled(name: str) -> str:

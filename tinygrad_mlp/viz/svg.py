@@ -1,13 +1,26 @@
 """A small SVG canvas: it escapes text, rounds numbers, and gives every picture a title and a description."""
 
 import math
+from itertools import pairwise
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from .labels import clean
 from .theme import Style, Theme
 
 FONT = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+HEAD = 7.0  # the length of an arrowhead
 _DASHES = {"dotted": "1.5 3", "dashed": "6 3"}
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, width, height
+
+
+class Line(NamedTuple):
+    """How a line looks."""
+
+    colour: str
+    width: float = 1.0
 
 
 class Canvas:
@@ -23,9 +36,10 @@ class Canvas:
             self._child(self.root, "desc", text=description)
         self._child(self.root, "rect", width="100%", height="100%", fill=theme.background)
 
-    def group(self, kind: str, tip: str = "", key: str = "") -> Element:
-        """Return a new group of class ``kind``, with a tooltip and an id if given."""
-        group = self._child(self.root, "g", **{"class": kind} | ({"id": key} if key else {}))
+    def group(self, kind: str, tip: str = "", key: str = "", **data: str) -> Element:
+        """Return a new group of class ``kind``, with a tooltip and an id if given, and ``data-`` attributes."""
+        extra = ({"id": key} if key else {}) | {f"data-{name}": value for name, value in data.items()}
+        group = self._child(self.root, "g", **{"class": kind} | extra)
         if tip:
             self._child(group, "title", text=tip)
         return group
@@ -40,17 +54,18 @@ class Canvas:
         anchor: str = "middle",
         weight: str = "normal",
         colour: str = "",
+        kind: str = "",
     ) -> None:
-        """Write ``text`` with its baseline at ``y``."""
-        attributes = {"font-weight": weight} if weight != "normal" else {}
+        """Write ``text`` with its baseline at ``y``; ``kind`` is its class."""
+        attributes = ({"class": kind} if kind else {}) | ({"font-weight": weight} if weight != "normal" else {})
         place = {"x": _n(x), "y": _n(y), "text-anchor": anchor, "font-size": _n(size)}
         self._child(parent, "text", text=text, **place, fill=colour or self.theme.text, **attributes)
 
     def line(
         self,
         parent: Element,
-        start: tuple[float, float],
-        end: tuple[float, float],
+        start: Point,
+        end: Point,
         colour: str,
         width: float = 1.0,
         dash: str = "",
@@ -63,26 +78,43 @@ class Canvas:
         if tip:
             self._child(line, "title", text=tip)
 
-    def circle(self, parent: Element, centre: tuple[float, float], radius: float, fill: str, stroke: str) -> None:
+    def circle(self, parent: Element, centre: Point, radius: float, fill: str, stroke: str) -> None:
         """Draw a circle."""
         self._child(parent, "circle", cx=_n(centre[0]), cy=_n(centre[1]), r=_n(radius), fill=fill, stroke=stroke)
 
-    def arrow(self, parent: Element, points: list[tuple[float, float]], down: bool) -> None:
-        """Draw a smooth line through ``points`` with an arrowhead at the last; it runs downwards, or rightwards."""
-        path = f"M{_n(points[0][0])},{_n(points[0][1])}"
-        x, y = points[-1]
-        tail = (x, y - 7) if down else (x - 7, y)
-        for (x0, y0), (x1, y1) in zip(points[:-1], [*points[1:-1], tail], strict=True):
-            a, b = ((x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2)) if down else (((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1))
-            path += " C" + " ".join(f"{_n(u)},{_n(v)}" for u, v in (a, b, (x1, y1)))
-        self._child(parent, "path", d=path, fill="none", stroke=self.theme.edge)
-        sides = ((x - 3.5, y - 8), (x + 3.5, y - 8)) if down else ((x - 8, y - 3.5), (x - 8, y + 3.5))
-        head = " ".join(f"{_n(u)},{_n(v)}" for u, v in ((x, y), *sides))
-        self._child(parent, "polygon", points=head, fill=self.theme.edge)
+    def arrow(self, parent: Element, points: list[Point], down: bool, line: Line, backward: bool = False) -> None:
+        """Draw a smooth line through ``points``, whose curves leave and arrive downwards, or rightwards.
 
-    def shape(
-        self, parent: Element, box: tuple[float, float, float, float], style: Style, dashed: bool = False
-    ) -> None:
+        The arrowhead is at the last point, or at the first if ``backward``.
+        """
+        tip, inner = (points[0], points[1]) if backward else (points[-1], points[-2])
+        along = 1 if down else 0
+        step = 1.0 if tip[along] >= inner[along] else -1.0
+        long = HEAD + line.width
+        neck = _moved(tip, 0.0, -step * (long - 1), down)
+        points = [neck, *points[1:]] if backward else [*points[:-1], neck]
+        look = {"stroke": line.colour} | ({"stroke-width": _n(line.width)} if line.width != 1.0 else {})
+        self._child(parent, "path", d=_curve(points, down), fill="none", **look)
+        half = HEAD / 2 + line.width / 2 - 0.5
+        corners = (tip, *(_moved(tip, side, -step * long, down) for side in (-half, half)))
+        self._child(parent, "polygon", points=" ".join(_xy(corner) for corner in corners), fill=line.colour)
+
+    def loop(self, parent: Element, start: Point, line: Line) -> None:
+        """Draw an arrow that leaves the right side of a node at ``start`` and comes back to it, below."""
+        x, y = start
+        path = f"M{_xy((x, y - 6))} C{_xy((x + 17, y - 14))} {_xy((x + 17, y + 14))} {_xy((x + HEAD, y + 6))}"
+        look = {"stroke": line.colour, "stroke-width": _n(line.width)}
+        self._child(parent, "path", d=path, fill="none", **look)
+        corners = ((x, y + 6), (x + HEAD + 1, y + 2.5), (x + HEAD + 1, y + 9.5))
+        self._child(parent, "polygon", points=" ".join(_xy(corner) for corner in corners), fill=line.colour)
+
+    def panel(self, parent: Element, box: Box, fill: str, stroke: str = "none", radius: float = 4.0) -> None:
+        """Draw a plain box with rounded corners: a frame, a badge, or the ground behind a label."""
+        x, y, w, h = box
+        place = {"x": _n(x), "y": _n(y), "width": _n(w), "height": _n(h), "rx": _n(radius)}
+        self._child(parent, "rect", **place, fill=fill, stroke=stroke)
+
+    def shape(self, parent: Element, box: Box, style: Style, dashed: bool = False) -> None:
         """Draw the outline of a node in ``box`` (left, top, width, height)."""
         x, y, w, h = box
         look = {"fill": style.fill, "stroke": style.stroke, "stroke-width": _n(style.width)}
@@ -113,6 +145,28 @@ class Canvas:
         if text is not None:
             child.text = clean(text)
         return child
+
+
+def _moved(point: Point, across: float, along: float, down: bool) -> Point:
+    return (point[0] + across, point[1] + along) if down else (point[0] + along, point[1] + across)
+
+
+def _xy(point: Point) -> str:
+    return f"{_n(point[0])},{_n(point[1])}"
+
+
+def _curve(points: list[Point], down: bool) -> str:
+    """Return the path through ``points``: straight where it goes straight on, else an S whose ends go straight on."""
+    path = f"M{_xy(points[0])}"
+    across = 0 if down else 1
+    for start, end in pairwise(points):
+        if start[across] == end[across]:
+            path += f" L{_xy(end)}"
+        else:
+            middle = (start[1 - across] + end[1 - across]) / 2
+            bends = [(p[0], middle) if down else (middle, p[1]) for p in (start, end)]
+            path += " C" + " ".join(_xy(p) for p in (*bends, end))
+    return path
 
 
 def _n(x: float) -> str:
