@@ -1,42 +1,42 @@
-"""The geometry of a textbook network diagram: circles in columns, and the lines between them.
+"""The geometry of a textbook network diagram: circles in columns, and the lines between them."""
 
-It reads the plain record by which a module describes itself: ``{"name": "MLP", "layers": [{"name": "hidden 1", "units":
-3, "activation": "sigmoid", "weight": array(in, out) or None, "bias": array(out,) or None}, …]}``, the input first.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DataError
+from tinygrad_mlp.viz.colours import ink
 from tinygrad_mlp.viz.labels import clean, number, shorten, subscript, width
 from tinygrad_mlp.viz.theme import Theme
 
-RADIUS, BIAS_RADIUS = 19.0, 13.0
-STEP = 56.0  # between the centres of neighbours in a column
-MARGIN = 22.0
-NAME_SIZE, LINE_SIZE = 13.0, 11.0
+from .columns import LINE_SIZE, MARGIN, NAME_SIZE, RADIUS, STEP, Column, Gap, columns_of, half_width, xs_of
+from .layers import Layer
+from .lines import Shown
+from .wording import formula, norm_text, size_text
 
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of the record, checked; ``parameters`` counts weights and biases."""
-
-    name: str
-    units: int
-    activation: str
-    weight: Any
-    bias: Any
-    has_bias: bool
-    parameters: int
+BIAS_RADIUS = 13.0
+SMALL_SIZE = 9.5
+NUMBERED = 4  # numbers are written on the lines of layers of up to so many units …
+MOST_NUMBERS = 48  # … and of no more lines than this
 
 
 @dataclass(frozen=True)
 class Circle:
-    """A neuron, or a bias unit; ``fill`` is its colour, ``side`` a name to be written beside it."""
+    """A neuron, or a bias unit.
+
+    Attributes:
+        key: its name in every format.
+        kind: input, hidden, output or bias.
+        x, y, radius: where it is.
+        label: its letter.
+        fill, ink: its colour, and that of the text upon it.
+        tip: what is shown when one points at it.
+        side: a name to be written beside it.
+        value: its output, written below the letter if it fits.
+        negative: whether that is below 0: the outline is dashed.
+    """
 
     key: str
     kind: str
@@ -45,203 +45,198 @@ class Circle:
     radius: float
     label: str
     fill: str
+    ink: str
     tip: str
     side: str = ""
+    value: str = ""
+    negative: bool = False
 
 
 @dataclass(frozen=True)
 class Link:
-    """A line between two circles; ``value`` is its weight, None where unknown; ``width`` in pixels."""
+    """A line between two circles; ``value`` is its number, None where unknown; ``width`` in pixels.
+
+    ``label`` is written on it, ``at`` the share of the way from source to target where.
+    """
 
     source: str
     target: str
     value: float | None
     width: float
     tip: str
+    label: str = ""
+    at: float = 0.5
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A text centred at ``x`` on the baseline ``y``."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    bold: bool = False
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """Everything in the picture: what to draw, captions ``(x, y, text, size, bold)``, dots ``(x, y)`` and the size."""
+    """Everything in the picture, with its size and the largest absolute number on a line."""
 
+    layers: list[Layer]
+    shown: Shown
     circles: list[Circle]
     links: list[Link]
-    dots: list[tuple[float, float]]
-    captions: list[tuple[float, float, str, float, bool]]
+    gaps: list[Gap]
+    captions: list[Caption]
     size: tuple[float, float]
     largest: float
-    layers: list[Layer] = field(default_factory=list)
-
-
-def read_layers(record: Mapping[str, Any]) -> list[Layer]:
-    """Return the layers of a record.
-
-    Raises:
-        DataError: the record has no layers, or a layer without a number of units.
-    """
-    rows = record.get("layers")
-    if not isinstance(rows, Sequence) or not rows:
-        raise DataError("draw: the description has no layers")
-    layers: list[Layer] = []
-    for number_of, row in enumerate(rows):
-        units = row.get("units")
-        if not isinstance(units, int | np.integer) or units < 1:
-            raise DataError(f"draw: layer {number_of} of the description has units={units!r}, not a positive integer")
-        before = layers[-1].units if layers else 0
-        weight, bias = row.get("weight"), row.get("bias")
-        has_bias = bool(layers) and (bias is not None or weight is None)
-        if weight is not None:
-            count = np.size(weight) + (np.size(bias) if bias is not None else 0)
-        else:
-            count = (before + 1) * int(units) if layers else 0  # a dense layer with biases, unless it says otherwise
-        count = int(row.get("parameters", count))  # some units have more, such as the widths of radial basis units
-        name = shorten(clean(row.get("name", "") or f"layer {number_of}"), 24)
-        activation = shorten(clean(row.get("activation", "") or ""), 24)
-        layers.append(Layer(name, int(units), activation, _matrix(weight, before, int(units)), bias, has_bias, count))
-    return layers
-
-
-def _matrix(weight: Any, before: int, units: int) -> Any:
-    """Return the weights if there is one for every line (a maxout unit, for instance, has several), else None."""
-    if weight is None or np.shape(weight) != (before, units):
-        return None
-    return np.asarray(weight, dtype=np.float64)
+    sampled: bool
 
 
 def place(
     layers: list[Layer],
+    shown: Shown,
     theme: Theme,
     *,
-    weights: bool = True,
     max_units: int = 8,
     precision: int = 4,
+    numbers: bool | None = None,
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
+    sampled: bool = False,
 ) -> Diagram:
     """Return the diagram of the layers: where every circle, line and caption goes.
 
     Args:
         layers: From ``read_layers``.
+        shown: What the lines show.
         theme: The colours.
-        weights: Let width and colour of a line show its weight, where weights are known.
         max_units: Circles in one column; of a larger layer the first ones and the last are drawn, with '⋮' between.
         precision: Significant digits in tooltips.
+        numbers: Write the numbers on the lines; by default where there is room.
         inputs: Names of the inputs, written on the left.
         outputs: Names of the outputs, written on the right.
+        sampled: Let the fill of circles show the outputs of their layers.
     """
-    shown = [_shown(layer.units, max_units) for layer in layers]
-    tallest = max(len(units) + (len(units) < layer.units) for units, layer in zip(shown, layers, strict=True))
-    biased = any(layer.has_bias for layer in layers)
-    top = MARGIN + 22 + (STEP if biased else 0)
-    middle = top + (tallest - 1) * STEP / 2 + RADIUS
-    columns = _columns(layers, max((width(clean(n), LINE_SIZE) for n in inputs), default=0.0))
-    circles: list[Circle] = []
-    dots: list[tuple[float, float]] = []
-    for at, layer in enumerate(layers):
-        names = inputs if at == 0 else outputs if at == len(layers) - 1 else ()
-        circles += _column(layers, at, columns[at], middle, shown[at], theme, names)
-        if len(shown[at]) < layer.units:
-            dots.append((columns[at], middle + (len(shown[at]) / 2 - 1) * STEP))
-        if at + 1 < len(layers) and layers[at + 1].has_bias:
-            height = middle - (len(shown[at]) + (len(shown[at]) < layer.units) - 1) * STEP / 2 - STEP
-            tip = f"bias unit of {layers[at + 1].name}: always 1"
-            circles.append(Circle(f"b{at}", "bias", columns[at], height, BIAS_RADIUS, "1", theme.background, tip))
-    links, largest = _links(layers, shown, weights, precision)
-    bottom = middle + (tallest - 1) * STEP / 2 + RADIUS + 26
-    captions = _captions(layers, columns, bottom)
-    right = max([width(clean(name), LINE_SIZE) + RADIUS + 8 for name in outputs] + [_half(layers[-1])])
-    return Diagram(circles, links, dots, captions, (columns[-1] + right + MARGIN, bottom + 34), largest, layers)
+    most = max(3, max_units)
+    units = [list(range(n)) if n <= most else [*range(most - 2), n - 1] for n in (layer.units for layer in layers)]
+    if numbers is None:
+        many = sum((len(a) + 1) * len(b) for a, b in pairwise(units))
+        numbers = many <= MOST_NUMBERS and all(len(column) <= NUMBERED for column in units[1:])
+    names = [[shorten(clean(name), 24) for name in group] for group in (inputs, outputs)]
+    extra = max(50.0 * numbers, 12.0 * (max(map(len, units)) - 8))  # tall columns stand farther apart
+    xs = xs_of(layers, max((width(name, LINE_SIZE) for name in names[0]), default=0.0), extra)
+    head = MARGIN + 22 + 15 * (shown.noun in ("gradient", "change"))  # for the captions above
+    columns = columns_of(layers, units, xs, theme, head + STEP * any(layer.has_bias for layer in layers))
+    circles = [circle for at in range(len(columns)) for circle in _circles(columns, at, names, theme, sampled)]
+    links, largest = _links(columns, shown, precision, numbers)
+    gaps = [
+        Gap(c.x, c.y(len(c.units) - 1) - STEP, c.layer.units - len(c.units)) for c in columns if c.rows > len(c.units)
+    ]
+    bottom = max(c.top + (c.rows - 1) * STEP for c in columns) + RADIUS + 26
+    right = max([width(name, LINE_SIZE) + RADIUS + 8 for name in names[1]] + [half_width(layers, len(layers) - 1)])
+    captions = [*_column_captions(columns, bottom), *_line_captions(columns, shown, precision)]
+    size = (xs[-1] + right + MARGIN, bottom + 34)
+    return Diagram(layers, shown, circles, links, gaps, captions, size, largest, sampled)
 
 
-def _shown(units: int, most: int) -> list[int]:
-    """Return the indices of the units that are drawn."""
-    most = max(3, most)
-    return list(range(units)) if units <= most else [*range(most - 2), units - 1]
-
-
-def _half(layer: Layer) -> float:
-    """Return half the width of a column with its captions."""
-    lines = (_size_text(layer), layer.activation)
-    return max(RADIUS, 0.525 * width(layer.name, NAME_SIZE), *(width(line, LINE_SIZE) / 2 for line in lines))
-
-
-def _columns(layers: list[Layer], names: float) -> list[float]:
-    at = MARGIN + max(_half(layers[0]), names + RADIUS + 8 if names else 0.0)
-    columns = [at]
-    for before, layer in pairwise(layers):
-        formula = width(_formula(before, layer), LINE_SIZE) + 24
-        at += max(160.0, _half(before) + _half(layer) + 30, formula)
-        columns.append(at)
-    return columns
-
-
-def _column(
-    layers: list[Layer], at: int, x: float, middle: float, shown: list[int], theme: Theme, names: Sequence[str]
-) -> list[Circle]:
-    """Return the circles of one layer, centred about ``middle``."""
-    layer, last = layers[at], len(layers) - 1
-    kind = "input" if at == 0 else "output" if at == last else "hidden"
-    fill = theme.nodes[kind].fill if kind != "hidden" else theme.hidden[(at - 1) % len(theme.hidden)]
-    if kind == "output" and fill == theme.background:
-        fill = theme.nodes["input"].fill
-    letter = {"input": "x", "output": "y", "hidden": "h"}[kind]
-    rows = len(shown) + (len(shown) < layer.units)
+def _circles(columns: list[Column], at: int, names: list[list[str]], theme: Theme, sampled: bool) -> list[Circle]:
+    """Return the circles of one column: its units, then the bias unit of the layer after it."""
+    column, layer = columns[at], columns[at].layer
+    sides = names[0] if at == 0 else names[1] if at == len(columns) - 1 else []
+    shades = _shades(layer.output) if sampled and layer.output is not None else None
     circles = []
-    for row, unit in enumerate(shown):
-        slot = rows - 1 if len(shown) < layer.units and row == len(shown) - 1 else row
-        side = shorten(clean(names[unit]), 24) if unit < len(names) else ""
-        tip = ", ".join(t for t in (f"{layer.name}, unit {unit + 1} of {layer.units}", layer.activation, side) if t)
-        y = middle + (slot - (rows - 1) / 2) * STEP
-        circles.append(Circle(f"u{at}_{unit}", kind, x, y, RADIUS, letter + subscript(unit + 1), fill, tip, side))
+    for row, unit in enumerate(column.units):
+        side = sides[unit] if unit < len(sides) else ""
+        tip = [f"{layer.name}, unit {unit + 1} of {layer.units:,}", layer.activation, side]
+        fill, value, negative = theme.background if sampled else column.fill, "", False
+        if shades is not None:
+            output = float(layer.output[unit])
+            fill, value, negative = theme.shade(shades[unit]), _fitting(output), output < 0
+            tip.append(f"output {number(output, 6, signed=True)}")
+        elif sampled:
+            tip.append("output: not known")
+        text = ink(fill) if sampled else theme.text
+        where = (column.x, column.y(row), RADIUS, column.letter + subscript(unit + 1))
+        words = ", ".join(word for word in tip if word)
+        circles.append(Circle(f"u{at}_{unit}", column.kind, *where, fill, text, words, side, value, negative))
+    if at + 1 < len(columns) and columns[at + 1].layer.has_bias:
+        tip_of_bias = f"bias unit of {columns[at + 1].layer.name}: always 1"
+        high = (column.x, column.top - STEP, BIAS_RADIUS, "1")
+        circles.append(Circle(f"b{at}", "bias", *high, theme.background, theme.text, tip_of_bias))
     return circles
 
 
-def _links(layers: list[Layer], shown: list[list[int]], weights: bool, precision: int) -> tuple[list[Link], float]:
-    """Return the lines between the circles that are drawn, and the largest absolute weight among them."""
-    raw: list[tuple[str, str, float | None, str]] = []
-    for at in range(1, len(layers)):
-        layer = layers[at]
-        for unit in shown[at]:
-            for source in shown[at - 1]:
-                w = float(layer.weight[source, unit]) if weights and layer.weight is not None else None
-                what = f"weight {source + 1} → {unit + 1} of {layer.name}"
-                raw.append((f"u{at - 1}_{source}", f"u{at}_{unit}", w, what))
+def _shades(outputs: Any) -> Any:
+    """Return outputs as shares of the largest finite one of the layer; infinite ones are 1 or -1, nan stays."""
+    finite = outputs[np.isfinite(outputs)]
+    top = float(np.abs(finite).max()) if finite.size else 0.0
+    with np.errstate(invalid="ignore"):
+        shares = np.where(np.isinf(outputs), np.sign(outputs), outputs / (top or 1.0))
+    return shares.tolist()
+
+
+def _fitting(x: float) -> str:
+    """Return ``x`` as it fits into a circle, empty if it does not."""
+    texts = (number(x, digits) for digits in (3, 2, 1))
+    return next((text for text in texts if width(text, SMALL_SIZE) <= 1.75 * RADIUS), "")
+
+
+def _links(columns: list[Column], shown: Shown, precision: int, numbers: bool) -> tuple[list[Link], float]:
+    """Return the lines between the circles that are drawn, and the largest absolute number on one of them."""
+    raw: list[tuple[str, str, float | None, str, float]] = []
+    for at, (before, column) in enumerate(pairwise(columns)):
+        lines, layer = shown.layers[at + 1], column.layer
+        share = 1 / (column.rows + 1)  # then the numbers on the lines are apart, and in a column
+        for unit in column.units:
+            for source in before.units:
+                what = f"{layer.noun} {source + 1} → {unit + 1} of {layer.name}"
+                value = None if lines.weights is None else float(lines.weights[source, unit])
+                tip = _joined(what, lines.weight_tip(source, unit, precision))
+                raw.append((f"u{at}_{source}", f"u{at + 1}_{unit}", value, tip, share))
             if layer.has_bias:
-                known = weights and layer.bias is not None and np.size(layer.bias) == layer.units
-                b = float(np.reshape(layer.bias, -1)[unit]) if known else None
-                raw.append((f"b{at - 1}", f"u{at}_{unit}", b, f"bias of unit {unit + 1} of {layer.name}"))
-    largest = max((abs(w) for _, _, w, _ in raw if w is not None and np.isfinite(w)), default=0.0)
+                value = None if lines.biases is None else float(lines.biases[unit])
+                tip = _joined(f"bias of unit {unit + 1} of {layer.name}", lines.bias_tip(unit, precision))
+                raw.append((f"b{at}", f"u{at + 1}_{unit}", value, tip, share))
+    largest = max((abs(x) for _, _, x, _, _ in raw if x is not None and np.isfinite(x)), default=0.0)
     links = []
-    for start, end, w, what in raw:
-        if w is None:
-            links.append(Link(start, end, None, 1.0, what))
-            continue
-        share = min(1.0, abs(w) / largest) if largest and np.isfinite(w) else float(not np.isfinite(w))
-        links.append(Link(start, end, w, 0.5 + 3.5 * share, f"{what}: {number(w, precision, signed=True)}"))
+    for start, end, x, tip, share in raw:
+        label = number(x, min(precision, 2), signed=True) if numbers and x is not None else ""
+        links.append(Link(start, end, x, _thickness(x, largest), tip, label, share))
     return links, largest
 
 
-def _size_text(layer: Layer) -> str:
-    return f"{layer.units:,} unit{'s' * (layer.units > 1)}"
+def _joined(what: str, said: str) -> str:
+    return f"{what}: {said}" if said else what
 
 
-def _formula(before: Layer, layer: Layer) -> str:
-    """Return the number of parameters of one layer as a sum a reader can check."""
-    weights = layer.parameters - layer.units * layer.has_bias
-    product = f"{before.units:,}·{layer.units:,}" if weights == before.units * layer.units else f"{weights:,}"
-    biases = f" + {layer.units:,}" if layer.has_bias else ""
-    total = f"{layer.parameters:,} parameters"
-    return total if not layer.has_bias and product == f"{weights:,}" else f"{product}{biases} = {total}"
+def _thickness(x: float | None, largest: float) -> float:
+    """Return the width of a line, proportional to the number on it above a hair's width."""
+    if x is None:
+        return 1.0
+    share = min(1.0, abs(x) / largest) if largest and np.isfinite(x) else float(not np.isfinite(x))
+    return 0.5 + 3.5 * share
 
 
-def _captions(layers: list[Layer], columns: list[float], bottom: float) -> list[tuple[float, float, str, float, bool]]:
+def _column_captions(columns: list[Column], bottom: float) -> list[Caption]:
+    """Return name, size and activation of every layer, below it."""
     captions = []
-    for layer, x in zip(layers, columns, strict=True):
-        captions.append((x, bottom, layer.name, NAME_SIZE, True))
-        captions.append((x, bottom + 16, _size_text(layer), LINE_SIZE, False))
-        if layer.activation:
-            captions.append((x, bottom + 32, layer.activation, LINE_SIZE, False))
-    for at in range(1, len(layers)):
-        text = _formula(layers[at - 1], layers[at])
-        captions.append(((columns[at - 1] + columns[at]) / 2, MARGIN + 6, text, LINE_SIZE, False))
+    for column in columns:
+        captions.append(Caption(column.x, bottom, column.layer.name, NAME_SIZE, bold=True))
+        captions.append(Caption(column.x, bottom + 16, size_text(column.layer, column.letter), LINE_SIZE))
+        if column.layer.activation:
+            captions.append(Caption(column.x, bottom + 32, column.layer.activation, LINE_SIZE))
+    return captions
+
+
+def _line_captions(columns: list[Column], shown: Shown, precision: int) -> list[Caption]:
+    """Return how many parameters the lines into every layer have, and the norm of what they show, above them."""
+    captions = []
+    for (before, column), lines in zip(pairwise(columns), shown.layers[1:], strict=True):
+        x = (before.x + column.x) / 2
+        captions.append(Caption(x, MARGIN + 6, formula(before.layer, column.layer), LINE_SIZE))
+        size = norm_text(shown, lines, precision)
+        if size:
+            captions.append(Caption(x, MARGIN + 21, size, LINE_SIZE))
     return captions

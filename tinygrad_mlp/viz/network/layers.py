@@ -1,0 +1,92 @@
+"""The layers of a network, read and checked from the plain record by which a module describes itself.
+
+The record is ``{"name": "MLP", "layers": [{"name": "hidden 1", "units": 3, "activation": "sigmoid", "weight": array(in,
+out) or None, "bias": array(out,) or None, …}, …]}``, the input first; beside ``name`` and ``units`` every field may be
+missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import DataError
+from tinygrad_mlp.viz.labels import clean, shorten
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the record, checked.
+
+    Attributes:
+        name, units, activation: of the layer.
+        parameters: how many weights, biases and other numbers it trains.
+        has_bias: whether a bias unit is drawn.
+        weight, weight_grad: shape (inputs, units, pieces), where a maxout unit has several pieces, others one; None
+            where unknown.
+        bias, bias_grad: shape (units, pieces), or None.
+        output: what the units give for the sample, or None.
+        noun: what a number on a line is called: weight, or centre of a radial basis.
+    """
+
+    name: str
+    units: int
+    activation: str
+    parameters: int
+    has_bias: bool
+    weight: Any = None
+    bias: Any = None
+    weight_grad: Any = None
+    bias_grad: Any = None
+    output: Any = None
+    noun: str = "weight"
+
+
+def read_layers(record: Mapping[str, Any]) -> list[Layer]:
+    """Return the layers of a record.
+
+    Raises:
+        DataError: the record has no layers, or a layer without a number of units.
+    """
+    rows = record.get("layers")
+    if not isinstance(rows, Sequence) or not rows:
+        raise DataError("draw: the description has no layers")
+    layers: list[Layer] = []
+    for place, row in enumerate(rows):
+        units = row.get("units")
+        if not isinstance(units, int | np.integer) or units < 1:
+            raise DataError(f"draw: layer {place} of the description has units={units!r}, not a positive integer")
+        layers.append(_layer(row, place, int(units), layers[-1].units if layers else 0))
+    return layers
+
+
+def _layer(row: Mapping[str, Any], place: int, units: int, before: int) -> Layer:
+    weight, bias = row.get("weight"), row.get("bias")
+    if weight is not None:
+        count = np.size(weight) + (np.size(bias) if bias is not None else 0)
+    else:
+        count = (before + 1) * units if place else 0  # a dense layer with biases, unless it says otherwise
+    output = row.get("output")
+    return Layer(
+        name=shorten(clean(row.get("name", "") or f"layer {place}"), 24),
+        units=units,
+        activation=shorten(clean(row.get("activation", "") or ""), 24),
+        parameters=int(row.get("parameters", count)),  # some units have more, such as the widths of radial basis units
+        has_bias=place > 0 and (bias is not None or weight is None),
+        weight=_pieces(weight, (before, units)),
+        bias=_pieces(bias, (units,)),
+        weight_grad=_pieces(row.get("weight_grad"), (before, units)),
+        bias_grad=_pieces(row.get("bias_grad"), (units,)),
+        output=np.reshape(output, -1).astype(float) if output is not None and np.size(output) == units else None,
+        noun=clean(row.get("lines", "weight")),
+    )
+
+
+def _pieces(numbers: Any, shape: tuple[int, ...]) -> Any:
+    """Return the numbers in ``shape`` with an axis of pieces after it; None if there are not as many for every line."""
+    *rows, units = shape
+    size = np.shape(numbers)
+    if numbers is None or size[:-1] != tuple(rows) or not size[-1] or size[-1] % units:
+        return None
+    return np.asarray(numbers, dtype=np.float64).reshape(*rows, units, -1)
