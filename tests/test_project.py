@@ -36,7 +36,7 @@ def text_files() -> list[Path]:
     git = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     places = [".ci", "benchmarks", "docs", "examples", "tests", "tinygrad_mlp"]
     found = git.stdout.split("\0")[:-1] or [str(p) for place in places for p in (ROOT / place).rglob("*.*")]
-    known = {".py", ".md", ".toml", ".txt", ".csv", ".json", ".svg", ".html", ".ipynb", ""}
+    known = {".py", ".js", ".css", ".md", ".toml", ".txt", ".csv", ".json", ".svg", ".html", ".ipynb", ""}
     return [p for p in map(ROOT.joinpath, found) if p.suffix in known and p.is_file() and p != Path(__file__)]
 
 

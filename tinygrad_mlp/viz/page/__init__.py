@@ -1,1 +1,5 @@
-"""The page that one file holds."""
+"""The page that one file holds: a picture to explore, without a network."""
+
+from .document import html
+
+__all__ = ["html"]
