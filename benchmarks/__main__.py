@@ -6,7 +6,7 @@ from importlib import import_module
 
 NAMES = ("imports", "scalars", "eager", "guards", "rows")
 NAMES += ("compiled_networks", "compiled_elementwise", "compiled_scalars", "compiled_hessian", "compiled_costs")
-NAMES += ("switches", "random_networks", "gradcheck_cost", "gradcheck_verdicts")
+NAMES += ("switches", "random_networks", "gradcheck_cost", "gradcheck_verdicts", "pictures")
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # before NumPy is imported: one core, one thread
 if hasattr(os, "sched_setaffinity"):

@@ -92,23 +92,24 @@ def words(root):
 SQUARE_NODES = """\
 	n0 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD><B>y = add</B></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#5A5A5A">5</FONT></TD></TR>\
-<TR><TD><FONT POINT-SIZE="9" COLOR="#0072B2">grad +1</FONT></TD></TR></TABLE>> \
-color="#8A7F00" fillcolor="#F8F1A0" ordering=in peripheries=2 shape=box style="filled,rounded" \
+<TR><TD><FONT POINT-SIZE="9" COLOR="#00507F">grad +1</FONT></TD></TR></TABLE>> \
+class=output color="#8A7F00" fillcolor="#F8F1A0" id=n0 ordering=in peripheries=2 shape=box style="filled,rounded" \
 tooltip="y = add, 5, grad +1"]
 	n1 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD><B>× multiply</B></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#5A5A5A">4</FONT></TD></TR>\
-<TR><TD><FONT POINT-SIZE="9" COLOR="#0072B2">grad +1</FONT></TD></TR></TABLE>> \
-color="#3A3A3A" fillcolor="#FFFFFF" ordering=in shape=box style="filled,rounded" tooltip="× multiply, 4, grad +1"]
+<TR><TD><FONT POINT-SIZE="9" COLOR="#00507F">grad +1</FONT></TD></TR></TABLE>> \
+class=op color="#3A3A3A" fillcolor="#FFFFFF" id=n1 ordering=in shape=box style="filled,rounded" \
+tooltip="× multiply, 4, grad +1"]
 	n2 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD>1</TD></TR></TABLE>> \
-color="#5A5A5A" fillcolor="#FFFFFF" shape=ellipse style="filled,dotted" tooltip=1]
+class=constant color="#5A5A5A" fillcolor="#FFFFFF" id=n2 shape=ellipse style="filled,dotted" tooltip=1]
 	n3 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD><B>x</B></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#5A5A5A">2</FONT></TD></TR>\
-<TR><TD><FONT POINT-SIZE="9" COLOR="#0072B2">grad +4</FONT></TD></TR></TABLE>> \
-color="#0072B2" fillcolor="#CFE6F5" penwidth=2 shape=box style=filled tooltip="x, 2, grad +4"]
-	n1 -> n0 [tooltip="n1 → n0, argument 1"]
-	n2 -> n0 [tooltip="n2 → n0, argument 2"]
-	n3 -> n1 [tooltip="n3 → n1, argument 1"]
-	n3 -> n1 [tooltip="n3 → n1, argument 2"]
+<TR><TD><FONT POINT-SIZE="9" COLOR="#00507F">grad +4</FONT></TD></TR></TABLE>> \
+class=parameter color="#0072B2" fillcolor="#CFE6F5" id=n3 penwidth=2 shape=box style=filled tooltip="x, 2, grad +4"]
+	n1 -> n0 [id="n1-n0-0" tooltip="n1 → n0, argument 1"]
+	n2 -> n0 [id="n2-n0-1" tooltip="n2 → n0, argument 2"]
+	n3 -> n1 [id="n3-n1-0" tooltip="n3 → n1, argument 1"]
+	n3 -> n1 [id="n3-n1-1" tooltip="n3 → n1, argument 2"]
 }
 """
 
@@ -260,12 +261,17 @@ def chain(length):
 
 
 def test_a_large_graph_is_folded_and_says_so():
-    graph = view(chain(10_000))
-    assert len(graph.nodes) == 200
-    assert graph.total == 10_001
-    assert "200 of 10,001 nodes" in graph.notes[0]
-    assert graph.nodes[-1].folded == 1
-    assert "1 folded input" in words(parse(draw(chain(300), engine="native").svg))
+    shown = draw(chain(10_000), engine="native")
+    assert len(groups(parse(shown.svg), "node")) == 2
+    assert "10,000 × tanh" in words(parse(shown.svg))
+    assert "10,001 nodes, those that are computed alike shown as one" in shown.text
+    x = Value(0.5)
+    for _ in range(500):
+        x = x.tanh() * 2.0
+    shown = draw(x, engine="native")
+    assert len(groups(parse(shown.svg), "node")) == 200
+    assert "200 of 1,501 nodes" in shown.text
+    assert "folded input" in words(parse(shown.svg))
 
 
 def test_more_nodes_than_can_be_laid_out_are_refused_unless_forced():
@@ -427,7 +433,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_can():
     _, y = square()
     cases = [
         (lambda: draw(y, kind="pie"), "the kinds are ops, network"),
-        (lambda: draw(y, theme="neon"), "the themes are light, print"),
+        (lambda: draw(y, theme="neon"), "the themes are light, dark, print"),
         (lambda: draw(y, rankdir="UP"), "TB, LR"),
         (lambda: draw(y, kind="network"), "does not fit Value; pass the model"),
         (lambda: draw(mlp(2, 1), kind="ops"), r"draw\(model\(X\)\)"),
@@ -515,7 +521,7 @@ def test_a_pdf_is_a_pdf(make, tmp_path):
 
 @pytest.mark.parametrize("make", [lambda: square()[1], lambda: mlp(2, 3, 3)], ids=["ops", "network"])
 def test_every_text_format_is_saved_by_its_suffix(make, tmp_path):
-    shown = draw(make(), title=NASTY)
+    shown = draw(make(), title=NASTY, engine="native")
     saved = {suffix: shown.save(tmp_path / f"f{suffix}").read_text("utf-8") for suffix in picture.SUFFIXES[:5]}
     assert saved[".gv"] == saved[".dot"] == shown.source
     assert saved[".txt"] == shown.text + "\n"

@@ -1,4 +1,4 @@
-"""``tinygrad-mlp draw``: the picture of a saved model, or of an example function as a graph."""
+"""``tinygrad-mlp draw``: the picture of a saved model, of a function of the user's, or of an example."""
 
 import argparse
 from pathlib import Path
@@ -6,38 +6,62 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import UnsupportedError
+from tinygrad_mlp.errors import MissingDependencyError, TinygradError, UnsupportedError
 from tinygrad_mlp.export import load_model
 from tinygrad_mlp.tensors import Tensor, Value
-from tinygrad_mlp.viz import Picture, draw
+from tinygrad_mlp.viz import KINDS, Picture, draw
+from tinygrad_mlp.viz.theme import THEMES
 
+from .objects import add_inputs, callable_of, inputs_of, line_of, look_here
 from .output import CommandError, spare, writing
+
+EPILOG = """examples:
+  tinygrad-mlp draw                                       a neuron in numbers, as text
+  tinygrad-mlp draw model.npz --out network.svg           the layers of a saved model
+  tinygrad-mlp draw losses.py:energy --shape 4 --kind backward --out energy.html
+  tinygrad-mlp draw losses:loss --kind path --to w        the paths from the loss to w
+"""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    about = "draw a saved model, or an example function"
-    parser = commands.add_parser("draw", help=about, description=about.capitalize() + ".")
-    parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="a model.npz; without it, a neuron in numbers is drawn"
+    about = "draw a saved model, a function, or an example"
+    kinds = "\n".join(f"  {name:<9} {kind.shows}" for name, kind in KINDS.items())
+    parser = commands.add_parser(
+        "draw",
+        help=about,
+        description=f"{about.capitalize()}.\n\nkinds of pictures:\n{kinds}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--kind", choices=("network", "ops"), help="the diagram of a model's layers, or the graph of its operations"
+        "what", nargs="?", metavar="MODEL", help="a model.npz, or MODULE:FUNCTION; without it, a neuron in numbers"
     )
+    parser.add_argument("--kind", choices=[kind for kind in KINDS if kind != "diff"], help="see above")
+    add_inputs(parser)
+    parser.add_argument("--to", metavar="NAME", help="the node that the paths of --kind path lead to")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (default 0)")
+    parser.add_argument("--theme", choices=tuple(THEMES), default="light", help="default light")
+    parser.add_argument("--rankdir", choices=("TB", "LR"), help="inputs on top, or on the left")
+    parser.add_argument("--precision", type=int, metavar="N", help="digits of every number (default 4)")
+    parser.add_argument("--depth", type=int, metavar="N", help="how many frames of modules to open")
+    parser.add_argument("--title", default="", help="a heading")
     parser.add_argument(
-        "--out", metavar="FILE", help="write .svg, .gv, .txt, .html, .png or .pdf; otherwise print text"
+        "--out",
+        metavar="FILE",
+        help="write .svg, .html, .png, .pdf, .gv, .mmd, .txt, or .tex of a network; otherwise print text",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw, and write or print."""
-    picture = _model_picture(options.model, options.kind) if options.model else _example(options.kind)
+    picture = _picture(options)
     if not options.out:
         print(picture.text)
         return 0
-    if options.model:
-        spare(options.out, options.model)
+    if options.what and ":" not in options.what:
+        spare(options.out, options.what)
     try:
         with writing(options.out):
             picture.save(options.out)
@@ -47,23 +71,68 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _model_picture(path: str, kind: str | None) -> Picture:
+def _picture(options: argparse.Namespace) -> Picture:
+    if not options.what:
+        return _example(options)
+    _module, colon, name = options.what.rpartition(":")
+    if colon and name.isidentifier() and not Path(options.what).exists():
+        return _function_picture(options)
+    return _model_picture(options)
+
+
+def _look(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of ``draw`` that were given."""
+    names = ("theme", "rankdir", "precision", "depth", "to", "title")
+    return {name: x for name in names if (x := getattr(options, name)) not in (None, "")}
+
+
+def _drawn(*subjects: Any, **options: Any) -> Picture:
+    """Return a picture; an option that does not suit its kind is told in a line."""
+    try:
+        return draw(*subjects, **options)
+    except UnsupportedError as error:
+        raise CommandError(str(error)) from None
+
+
+def _function_picture(options: argparse.Namespace) -> Picture:
+    """Return the picture of what a function of the user's computes."""
+    look_here()
+    f = callable_of(options.what)
+    inputs = inputs_of(f, options.inputs, np.random.default_rng(options.seed))
+    try:
+        return _drawn(f, *inputs, kind=options.kind, **_look(options))
+    except (CommandError, MissingDependencyError):
+        raise
+    except TinygradError as error:
+        raise CommandError(f"{error}: the inputs are given by --shape 5,3") from None
+    except Exception as error:
+        said = f"{options.what} raised {type(error).__name__}: {error}{line_of(error)}"
+        raise CommandError(said) from error
+
+
+def _model_picture(options: argparse.Namespace) -> Picture:
+    """Return the diagram of a saved model, or what it computes for one row of zeros."""
+    path, kind = options.what, options.kind or "network"
     saved = load_model(path)
     preprocessor = saved.preprocessor
-    if kind == "ops":
-        rows = Tensor([[0.0] * saved.model.sizes[0]], requires_grad=False, name="X")  # one row of average numbers
-        output = saved.model(rows)
-        output.name = "output"
-        output.backward(np.eye(1, output.shape[1]), keep="all")
-        return draw(output, "ops", title=f"{Path(path).name} for one row of zeros, gradients of its first output")
-    names: dict[str, Any] = {}
-    if preprocessor is not None:
-        names = {"inputs": preprocessor.input_names, "outputs": preprocessor.classes or (preprocessor.target.name,)}
-    return draw(saved.model, "network", **names)
+    if kind == "network":
+        names: dict[str, Any] = {}
+        if preprocessor is not None:
+            outputs = preprocessor.classes or (preprocessor.target.name,)
+            names = {"inputs": preprocessor.input_names, "outputs": outputs}
+        return _drawn(saved.model, kind=kind, **names, **_look(options))
+    rows = Tensor([[0.0] * saved.model.sizes[0]], requires_grad=False, name="X")  # one row of average numbers
+    title = {"title": f"{Path(path).name} for one row of zeros, gradients of its first output"} | _look(options)
+
+    def first_output(X: Tensor) -> Any:
+        return saved.model(X)[0, 0]
+
+    return _drawn(first_output, rows, kind=kind, names=saved.model, **title)
 
 
-def _example(kind: str | None) -> Picture:
+def _example(options: argparse.Namespace) -> Picture:
     """Return the graph of one rectified neuron after its backward pass."""
+    kind = options.kind or "ops"
     if kind == "network":
         raise CommandError("a network diagram needs a MODEL; the example is a function: --kind ops")
     x1, x2 = Value(2.0, name="x1"), Value(-1.0, name="x2")
@@ -71,4 +140,7 @@ def _example(kind: str | None) -> Picture:
     y = (w1 * x1 + w2 * x2 + b).relu()
     y.name = "y"
     y.backward()
-    return draw(y, "ops", title="y = relu(w1 x1 + w2 x2 + b), and its gradients")
+    look = {"title": "y = relu(w1 x1 + w2 x2 + b), and its gradients"} | _look(options)
+    if kind == "path":
+        look.setdefault("to", "w1")
+    return _drawn(y, kind=kind, **look)

@@ -53,7 +53,7 @@ class Capture:
         """Run ``f`` once, on the arguments of a call; leaves and generators are as before when that is done."""
         self.arguments = Arguments(args, kwargs, parameters(f))
         self.names: dict[int, tuple[Any, str]] = {}
-        with np.errstate(all="ignore"), Trace() as trace, _Naming(self.names):
+        with np.errstate(all="ignore"), Trace() as trace, Naming(self.names):
             result = f(*self.arguments.args, **self.arguments.kwargs)
             if hasattr(result, "send") or hasattr(result, "__await__"):
                 raise TracingError("compile: the function is a generator or a coroutine; it must return its values")
@@ -169,7 +169,7 @@ def parameters(f: Any) -> tuple[str, ...]:
     return names[1:] if hasattr(f, "__self__") else names
 
 
-class _Naming:
+class Naming:
     """Notes the local names that the user's functions give to nodes."""
 
     def __init__(self, names: dict[int, tuple[Any, str]]) -> None:

@@ -1,17 +1,20 @@
 """A picture: its source, its SVG, files of several kinds, and what a notebook shows."""
 
-import html
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tinygrad_mlp.errors import LayoutError, UnsupportedError
 
 from . import engines
+from .formats import mermaid
+from .kinds.steps import frame_drawing
+from .page import html
 from .records import Drawing
 from .svg import FONT
 
-SUFFIXES = (".svg", ".gv", ".dot", ".txt", ".html", ".png", ".pdf")
+SUFFIXES = (".svg", ".gv", ".dot", ".txt", ".html", ".png", ".pdf", ".mmd", ".mermaid", ".tex")
 
 
 class Picture:
@@ -21,7 +24,7 @@ class Picture:
         source: The picture in the DOT language, the same bytes for the same graph.
         text: The picture as text.
         title: Its heading, may be empty.
-        kind: ``ops`` or ``network``.
+        kind: ``ops``, ``network``, …
     """
 
     def __init__(self, drawing: Drawing, *, engine: str | None = None, timeout: float = engines.TIMEOUT) -> None:
@@ -57,49 +60,80 @@ class Picture:
                     raise
         return self._drawing.native()
 
+    @property
+    def mermaid(self) -> str:
+        """The picture in Mermaid's language, which many wikis and forges draw.
+
+        Raises:
+            UnsupportedError: it is no graph.
+        """
+        if self._drawing.graph is None:
+            raise UnsupportedError(f"draw: kind {self.kind!r} has no Mermaid form, its lines mean widths; .svg has it")
+        return mermaid.flowchart(self._drawing.graph, self._drawing.theme, self.title, self._drawing.rankdir)
+
+    @property
+    def html(self) -> str:
+        """The picture as one page that needs no network: pan, zoom, hover, light paths, search, play steps."""
+        return html(self._drawing, self._drawing.native())
+
+    @property
+    def frames(self) -> tuple["Picture", ...]:
+        """The steps of a picture of kind ``steps``, each a picture; empty for other kinds."""
+        count = len(self._drawing.frames)
+        drawings = (frame_drawing(self._drawing, i) for i in range(count))
+        return tuple(Picture(d, engine=self._engine or engines.NATIVE, timeout=self._timeout) for d in drawings)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to ``path`` in the format of its suffix, whole or not at all, and return the path.
 
-        ``.svg``, ``.gv``, ``.dot``, ``.txt`` and ``.html`` always work; ``.png`` needs Graphviz or graphviz-pure, and
-        ``.pdf`` Graphviz.
+        ``.svg``, ``.html``, ``.gv``, ``.dot``, ``.mmd``, ``.mermaid`` and ``.txt`` always work, ``.tex`` for a network;
+        ``.png`` needs Graphviz or graphviz-pure, and ``.pdf`` Graphviz. The steps of a picture of kind ``steps`` are
+        written beside an ``.svg``, as ``name-01.svg`` and so on.
 
         Raises:
-            UnsupportedError: an unknown suffix; the message lists the known ones.
+            UnsupportedError: an unknown suffix, or one that this kind does not have; the message says which it has.
             LayoutError: no program can make this format; the message says which could.
         """
         target = Path(path)
-        content = self._content(target)
-        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        contents = {target: self._content(target)}
+        if self._drawing.frames and target.suffix.lower() == ".svg":
+            frames = self.frames
+            digits = max(2, len(str(len(frames))))
+            for i, frame in enumerate(frames, 1):
+                contents[target.with_name(f"{target.stem}-{i:0{digits}}{target.suffix}")] = _svg_file(frame.svg)
+        written: dict[Path, Path] = {}
         try:
-            beside.write_bytes(content)
-            os.replace(beside, target)
+            for name, content in contents.items():
+                beside = written[name] = name.with_name(f".{name.name}.{os.getpid()}.part")
+                beside.write_bytes(content)
+            for name, beside in written.items():
+                os.replace(beside, name)
         finally:
-            beside.unlink(missing_ok=True)
+            for beside in written.values():
+                beside.unlink(missing_ok=True)
         return target
 
     def _content(self, target: Path) -> bytes:
         suffix = target.suffix.lower()
+        texts: dict[str, Callable[[], str]] = {
+            ".gv": lambda: self.source,
+            ".dot": lambda: self.source,
+            ".txt": lambda: self.text + "\n",
+            ".html": lambda: self.html,
+            ".mmd": lambda: self.mermaid,
+            ".mermaid": lambda: self.mermaid,
+        }
         if suffix == ".svg":
-            return b'<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg.encode()
-        if suffix in (".gv", ".dot"):
-            return self.source.encode()
-        if suffix == ".txt":
-            return (self.text + "\n").encode()
-        if suffix == ".html":
-            return self._page().encode()
+            return _svg_file(self.svg)
+        if suffix in texts:
+            return texts[suffix]().encode()
         if suffix in (".png", ".pdf"):
             return engines.render(self.source, suffix[1:], self._engine, self._timeout)
+        if suffix == ".tex" and self._drawing.extra is not None:
+            return self._drawing.extra(suffix).encode()
+        if suffix == ".tex":
+            raise UnsupportedError(f"save: {target.name!r}: only kind 'network' has a TikZ form; LaTeX takes .pdf")
         raise UnsupportedError(f"save: {target.name!r}: the suffix must be one of {', '.join(SUFFIXES)}")
-
-    def _page(self) -> str:
-        title = html.escape(self.title or f"tinygrad_mlp: {self.kind}")
-        return (
-            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-            "<style>body{font-family:sans-serif;margin:1.5rem}svg{max-width:100%;height:auto}"
-            "pre{overflow-x:auto}</style>\n</head>\n<body>\n"
-            f"{self.svg}\n<details><summary>As text</summary><pre>{html.escape(self.text)}</pre></details>\n"
-            "</body>\n</html>\n"
-        )
 
     def __str__(self) -> str:
         return self.text
@@ -114,6 +148,10 @@ class Picture:
             return {"image/svg+xml": self.svg, "text/plain": self.text}
         except Exception as error:  # noqa: BLE001  (whatever went wrong, a cell must not show a traceback)
             return {"text/plain": f"{self.text}\n(no image: {str(error) or type(error).__name__})"}
+
+
+def _svg_file(svg: str) -> bytes:
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + svg.encode()
 
 
 def _element(svg: str) -> str:

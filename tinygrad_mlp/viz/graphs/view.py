@@ -1,154 +1,179 @@
-"""What is to be drawn, as plain records: every picture of a graph reads these, none reads nodes."""
+"""A recorded graph as plain records: every picture of a graph reads these, none reads nodes."""
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
 
-import numpy as np
-
-from tinygrad_mlp.errors import LayoutError, TinygradError, TracingError
+from tinygrad_mlp.errors import LayoutError
 from tinygrad_mlp.graph import Node
-from tinygrad_mlp.viz.labels import argument, clean, norm, number, shorten, summary
-from tinygrad_mlp.viz.records import EdgeView, GraphView, NodeView
+from tinygrad_mlp.viz.labels import clean, shorten
+from tinygrad_mlp.viz.records import ClusterView, EdgeView, GraphView, NodeView
+
+from .describing import MISSING, Describer, is_graded
+from .frames import Frame
+from .grouping import Grouping, group
+from .naming import Names
+from .walk import Walk, walk
 
 BUDGET = 200
 LIMIT = 2_500  # layout time grows far faster than the graph: 2,908 nodes take seconds, 5,480 take minutes
 
-UNKNOWN = "known when it runs"  # the value of a node that is being traced
+Paint = Callable[[Sequence[Any]], Mapping[str, Any]]
+PaintEdge = Callable[[Sequence[tuple[Any, int]]], Mapping[str, Any]]
 
 
-def view(root: Node, *, budget: int | None = BUDGET, precision: int = 4, force: bool = False) -> GraphView:
-    """Return the records of the nodes nearest to ``root``, ``budget`` of them at most.
+class ViewOptions(TypedDict, total=False):
+    """The options that every picture of a graph passes on to ``view``."""
 
-    The walk goes breadth first from ``root`` to the leaves and keeps its own queue, so any depth will do.
+    budget: int | None
+    precision: int
+    force: bool
+    names: Any
+    depth: int | None
+    collapse: Iterable[str]
+    expand: Iterable[str]
+    gradients: Mapping[Any, Any] | None
+
+
+def view(
+    root: Node | Sequence[Node],
+    *,
+    budget: int | None = BUDGET,
+    precision: int = 4,
+    force: bool = False,
+    names: Any = None,
+    depth: int | None = None,
+    collapse: Iterable[str] = (),
+    expand: Iterable[str] = (),
+    gradients: Mapping[Any, Any] | None = None,
+    paint: Paint | None = None,
+    paint_edge: PaintEdge | None = None,
+) -> GraphView:
+    """Return the records of a graph, ``budget`` nodes at most.
+
+    A graph over the budget is folded: first modules are closed, then nodes that are computed alike become one with
+    their count, and what is still too much is cut off, the farthest from the output first. All walks keep their own
+    stacks, so any depth will do.
 
     Args:
-        root: The result whose graph is wanted.
+        root: The result whose graph is wanted, or several.
         budget: How many nodes to show; None shows all.
         precision: Significant digits of every number.
         force: Allow more than 2,500 nodes.
+        names: Names for nodes without one: a mapping such as ``locals()``, a module, or ``Names``.
+        depth: How many frames of modules to open; None opens all.
+        collapse: Dotted names of modules to close.
+        expand: Dotted names of modules to open where they would be folded.
+        gradients: Gradients of nodes to show; None shows what ``backward()`` has left on them.
+        paint: From the nodes (and constants) that a record stands for to what it should have instead.
+        paint_edge: From the edges ``(node, argument number)`` that a record stands for to what it should have instead.
 
     Raises:
-        LayoutError: more than 2,500 nodes would have to be laid out.
+        LayoutError: more than 2,500 nodes would have to be laid out, or a budget below 1.
+        UnsupportedError: no module has a name of ``collapse`` or ``expand``.
     """
     if budget is not None and budget < 1:
         raise LayoutError(f"draw: budget={budget}: at least one node must be shown")
-    found, wires = _walk(root)
-    count = len(found) if budget is None else min(budget, len(found))
+    graph = walk([root] if isinstance(root, Node) else root)
+    groups = group(graph, budget, depth, collapse, expand)
+    count = len(groups.members) if budget is None else min(budget, len(groups.members))
     if count > LIMIT and not force:
         raise LayoutError(
             f"draw: {count:,} nodes are too many to lay out (limit {LIMIT:,}); lower budget= to fold the far ones, "
             "or pass force=True"
         )
-    shown = found[:count]
-    edges = tuple(EdgeView(f"n{s}", f"n{t}", slot) for s, t, slot in wires if s < count and t < count)
+    graded = bool(gradients) or is_graded(graph.found)
+    describer = Describer(precision, names if isinstance(names, Names) else Names(names), graded, gradients)
+    clusters, inside = _clusters(groups, count)
+    folded = _folded(graph, groups, count)
+    nodes = []
+    for number in range(count):
+        members = [graph.found[at] for at in groups.members[number]]
+        node = replace(
+            _described(describer, groups, number, members, graph.outputs),
+            cluster=inside[number],
+            folded=folded[number],
+        )
+        nodes.append(replace(node, **paint(members)) if paint is not None else node)
+    edges = _edges(graph, groups, count, paint_edge)
+    return GraphView(tuple(nodes), edges, len(graph.found), _notes(nodes, graph, groups), clusters)
+
+
+def _described(describer: Describer, groups: Grouping, number: int, members: Sequence[Any], outputs: int) -> NodeView:
+    key, is_output = f"n{number}", groups.members[number][0] < outputs
+    if number in groups.modules:
+        return describer.module(key, members, groups.modules[number])
+    if len(members) > 1:
+        return describer.many(key, members, is_output)
+    return describer.one(key, members[0], is_output)
+
+
+def _folded(graph: Walk, groups: Grouping, count: int) -> list[int]:
+    """Return for each shown node how many of its inputs are cut off."""
     folded = [0] * count
-    for s, t, _ in wires:
-        if t < count <= s:
-            folded[t] += 1
-    any_grad = any(isinstance(x, Node) and _grad(x) is not None for x in shown)
-    nodes = tuple(_describe(i, x, folded[i], precision, any_grad) for i, x in enumerate(shown))
-    return GraphView(nodes, edges, len(found), _notes(nodes, len(found)))
+    if count < len(groups.members):
+        for s, t, _ in graph.wires:
+            if groups.of[t] < count <= groups.of[s]:
+                folded[groups.of[t]] += 1
+    return folded
 
 
-def _walk(root: Node) -> tuple[list[Any], list[tuple[int, int, int]]]:
-    """Return everything that ``root`` depends on, nearest first, and the edges (input, node, argument number)."""
-    found: list[Any] = [root]
-    index = {id(root): 0}
-    wires: list[tuple[int, int, int]] = []
-    queue = deque([0])
-    while queue:
-        at = queue.popleft()
-        for slot, x in enumerate(found[at].inputs):
-            if x is None:
-                continue
-            shared = isinstance(x, Node) or hasattr(x, "shape")  # equal numbers are not one constant, one array is
-            to = index.get(id(x)) if shared else None
-            if to is None:
-                to = len(found)
-                found.append(x)  # keeps x alive, so that its id stays its own
-                if shared:
-                    index[id(x)] = to
-                if isinstance(x, Node):
-                    queue.append(to)
-            wires.append((to, at, slot))
-    return found, wires
+def _edges(graph: Walk, groups: Grouping, count: int, paint: PaintEdge | None) -> tuple[EdgeView, ...]:
+    """Return the edges between what is shown: all of single nodes, one for the many between folded ones."""
+    bundles: dict[tuple[int, int, int], list[tuple[Any, int]]] = {}
+    for s, t, slot in graph.wires:
+        source, target = groups.of[s], groups.of[t]
+        if source != target and source < count and target < count:
+            single = len(groups.members[source]) == len(groups.members[target]) == 1
+            bundles.setdefault((source, target, slot if single else 0), []).append((graph.found[t], slot))
+    edges = []
+    for (source, target, slot), wires in bundles.items():
+        edge = EdgeView(f"n{source}", f"n{target}", slot, count=len(wires))
+        edges.append(replace(edge, **paint(wires)) if paint is not None else edge)
+    return tuple(edges)
 
 
-def _grad(node: Node) -> Any:
-    grad = getattr(node, "grad", None)
-    return _payload(grad) if isinstance(grad, Node) else grad
+def _clusters(groups: Grouping, count: int) -> tuple[tuple[ClusterView, ...], list[str]]:
+    """Return the frames that hold what is shown, and for each shown node the key of the innermost."""
+    around: list[Frame | None] = []
+    for number in range(count):
+        module = groups.modules.get(number)
+        if groups.alike:
+            around.append(None)
+        elif module is not None:
+            around.append(module.frames[0].outer)
+        else:
+            frame = groups.frames.of[groups.members[number][0]]
+            around.append(frame if len(groups.members[number]) == 1 or frame is None else frame.outer)
+    used: set[Frame] = set()
+    for frame in around:
+        while frame is not None and frame not in used:
+            used.add(frame)
+            frame = frame.outer
+    keys: dict[Frame | None, str] = {None: ""}
+    views: list[ClusterView] = []
+    for frame in groups.frames.all():
+        if frame in used:
+            keys[frame] = f"c{len(views)}"
+            views.append(ClusterView(keys[frame], shorten(clean(frame.title), 60), keys[frame.outer]))
+    return tuple(views), [keys[frame] for frame in around]
 
 
-def _payload(node: Any) -> Any:
-    return node.data
-
-
-def _describe(index: int, x: Any, folded: int, precision: int, any_grad: bool) -> NodeView:
-    key = f"n{index}"
-    if not isinstance(x, Node):
-        shape, dtype = _form(x)
-        return NodeView(key, "constant", "", shape=shape, dtype=dtype, value=_value(lambda: x, precision))
-    shape, dtype = _form(x)
-    kind = ("output" if index == 0 else "op") if x.op is not None else "parameter" if x.requires_grad else "input"
-    grad, sign = _gradient(x, precision, any_grad)
-    return NodeView(
-        key,
-        kind,
-        shorten(clean(x.name)),
-        op=clean(x.op.name) if x.op is not None else "",
-        symbol=clean(x.op.symbol) if x.op is not None else "",
-        params=_params(x.params, precision),
-        shape=shape,
-        dtype=dtype,
-        value=_value(lambda: _payload(x), precision),
-        grad=grad,
-        sign=sign,
-        requires_grad=bool(x.requires_grad),
-        folded=folded,
-    )
-
-
-def _form(x: Any) -> tuple[tuple[int, ...], str]:
-    shape = tuple(getattr(x, "shape", ()))
-    return shape, clean(getattr(x, "dtype", "")) if shape else ""
-
-
-def _value(read: Callable[[], Any], precision: int) -> str:
-    try:
-        data = read()
-    except TracingError:
-        return UNKNOWN
-    try:
-        return summary(data, precision)
-    except (TypeError, ValueError, TinygradError):
-        return clean(shorten(argument(data, precision)))  # no number: a slice, a list, a generator
-
-
-def _gradient(node: Node, precision: int, any_grad: bool) -> tuple[str, int]:
-    """Return the text of a gradient and its sign; no text where none can be, or where it was not kept."""
-    if not node.requires_grad:
-        return "", 0
-    grad = _grad(node)
-    if grad is None:
-        # backward() keeps the gradients of leaves: one note says so, instead of a line on every inner node.
-        return ("", 0) if any_grad and node.op is not None else ("grad: not computed", 0)
-    if np.size(grad) == 1:
-        g = float(np.asarray(grad).reshape(-1)[0])
-        return f"grad {number(g, precision, signed=True)}", 0 if np.isnan(g) else int(np.sign(g))
-    return f"grad norm {number(norm(grad), precision)}", 0
-
-
-def _params(params: dict[str, Any], precision: int) -> str:
-    parts = [f"{name}={argument(x, precision)}" for name, x in params.items() if x is not None and x is not False]
-    return shorten(clean(", ".join(parts)), 48)
-
-
-def _notes(nodes: tuple[NodeView, ...], total: int) -> tuple[str, ...]:
-    notes = []
-    if len(nodes) < total:
-        notes.append(f"{len(nodes):,} of {total:,} nodes, the nearest to the output; budget={total} shows all")
+def _notes(nodes: Sequence[NodeView], graph: Walk, groups: Grouping) -> tuple[str, ...]:
+    notes, total, shown = [], len(graph.found), len(nodes)
+    if groups.alike:
+        notes.append(f"{total:,} nodes, those that are computed alike shown as one; budget={total} shows all")
+    if shown < len(groups.members):
+        what = f"{shown:,} of {len(groups.members):,} {'groups' if groups.alike else 'nodes'}"
+        notes.append(f"{what}, the nearest to the output; budget={total} shows all")
+    if groups.modules:
+        path = next(iter(groups.modules.values())).frames[0].scope.path
+        opens = f"expand={path!r} opens one" if path else "depth= opens them"
+        notes.append(f"modules shown as one node: {opens}")
     graded = any(n.grad.startswith("grad ") for n in nodes)
     if graded and any(n.op and n.requires_grad and not n.grad for n in nodes):
         notes.append('gradients of inner nodes: backward(keep="all")')
     return tuple(notes)
+
+
+__all__ = ["BUDGET", "LIMIT", "MISSING", "Names", "ViewOptions", "view"]

@@ -1,0 +1,239 @@
+"""Frames around the nodes that one call of a module makes, and which of them are shown closed.
+
+Modules that follow one another and are alike, such as the twelve blocks of a deep network, are closed as one:
+'Block ×12'.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygrad_mlp.errors import UnsupportedError
+from tinygrad_mlp.graph import Node, Scope
+from tinygrad_mlp.nn import Parameter
+from tinygrad_mlp.tensors import Value
+
+from .walk import Walk
+
+REPEATS = 3  # so many alike in a row are folded
+
+
+@dataclass(eq=False)
+class Frame:
+    """A call of a module.
+
+    Attributes:
+        scope: what was recorded of it.
+        outer: the frame around it.
+        inner: the frames in it, in the order of the calls.
+        nodes: the numbers of the nodes directly in it.
+        again: which call of the same module in the same frame it is, from 1; 0 if there is only one.
+    """
+
+    scope: Scope
+    outer: "Frame | None"
+    inner: list["Frame"] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
+    again: int = 0
+
+    @property
+    def depth(self) -> int:
+        """How many frames are around it."""
+        return 0 if self.outer is None else self.outer.depth + 1
+
+    @property
+    def name(self) -> str:
+        """What it is called: the module's name without that of the module around it, and the number of the call."""
+        path = self.scope.path
+        if self.outer is not None and self.outer.scope.path and path.startswith(self.outer.scope.path + "."):
+            path = path[len(self.outer.scope.path) + 1 :]
+        return path + (f" (call {self.again})" if self.again else "")
+
+    @property
+    def title(self) -> str:
+        """Its name, the kind of module, and how many parameters that has: ``hidden1: Linear, 9 parameters``."""
+        count = self.scope.parameters
+        words = f"{self.name}: {self.scope.title}" if self.name else self.scope.title
+        return f"{words}, {count:,} parameter{'s' * (count != 1)}" if count else words
+
+    def all_nodes(self) -> list[int]:
+        """Return the numbers of the nodes in it, at any depth."""
+        found, stack = [], [self]
+        while stack:
+            frame = stack.pop()
+            found += frame.nodes
+            stack += frame.inner
+        return found
+
+
+class Frames:
+    """The frames of a graph.
+
+    Attributes:
+        top: the outermost frames, in the order of the calls.
+        of: for each node the innermost frame around it, or None.
+    """
+
+    def __init__(self, graph: Walk) -> None:
+        """Find the frames of the nodes; a parameter or constant lies where all its users do."""
+        self.top: list[Frame] = []
+        self.of: list[Frame | None] = [None] * len(graph.found)
+        self._known: dict[int, Frame] = {}
+        for at, x in enumerate(graph.found):
+            if isinstance(x, Node) and x.op is not None and x.scope is not None:
+                self.of[at] = self._frame(x.scope)
+        if self._known:
+            self._place_leaves(graph)
+        for at, frame in enumerate(self.of):
+            if frame is not None:
+                frame.nodes.append(at)
+        self._sort(self.top)
+
+    def _frame(self, scope: Scope) -> Frame:
+        missing = []
+        at: Scope | None = scope
+        while at is not None and at.call not in self._known:
+            missing.append(at)
+            at = at.outer
+        for new in reversed(missing):
+            outer = self._known[new.outer.call] if new.outer is not None else None
+            frame = self._known[new.call] = Frame(new, outer)
+            (self.top if outer is None else outer.inner).append(frame)
+        return self._known[scope.call]
+
+    def _place_leaves(self, graph: Walk) -> None:
+        users = graph.users
+        for at, x in enumerate(graph.found):
+            if isinstance(x, Node) and not isinstance(x, Parameter | Value):  # inputs come from outside
+                continue
+            if isinstance(x, Node) and (x.op is not None or not x.requires_grad):
+                continue
+            around: Any = self.of[users[at][0]] if users[at] else None
+            for user in users[at][1:]:
+                around = _common(around, self.of[user])
+            self.of[at] = around
+
+    def _sort(self, frames: list[Frame]) -> None:
+        stack = [frames]
+        while stack:
+            frames = stack.pop()
+            frames.sort(key=lambda f: f.scope.call)
+            calls: dict[str, list[Frame]] = {}
+            for frame in frames:
+                calls.setdefault(frame.scope.path, []).append(frame)
+                stack.append(frame.inner)
+            for same in calls.values():
+                for number, frame in enumerate(same, 1):
+                    frame.again = number if len(same) > 1 else 0
+
+    def all(self) -> list[Frame]:
+        """Return every frame, outer ones before inner ones."""
+        found, stack = [], list(reversed(self.top))
+        while stack:
+            frame = stack.pop()
+            found.append(frame)
+            stack += reversed(frame.inner)
+        return found
+
+    def named(self, names: Iterable[str], who: str) -> set[int]:
+        """Return the numbers of the calls of the modules with the given dotted names.
+
+        Raises:
+            UnsupportedError: there is no such module; the message lists the names.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        wanted: set[int] = set()
+        for name in names:
+            found = {f.scope.call for f in self.all() if name in (f.scope.path, f.scope.title)}
+            if not found:
+                known = sorted({f.scope.path or f.scope.title for f in self.all()})
+                remedy = f"the modules are {', '.join(known[:12])}" if known else "record it under tg.sources()"
+                raise UnsupportedError(f"draw: {who}={name!r}: no module of this name made a node; {remedy}")
+            wanted |= found
+        return wanted
+
+
+def _common(a: Frame | None, b: Frame | None) -> Frame | None:
+    """Return the innermost frame around both."""
+    while a is not b:
+        if a is None or b is None:
+            return None
+        a, b = (a.outer, b) if a.depth >= b.depth else (a, b.outer)
+    return a
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What is shown as one node: a module, or several that are alike."""
+
+    frames: tuple[Frame, ...]
+    nodes: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        """``hidden1: Linear``, or ``Block ×12``."""
+        first = self.frames[0]
+        if len(self.frames) > 1:
+            return f"{first.scope.title} ×{len(self.frames)}"
+        return f"{first.name}: {first.scope.title}" if first.name else first.scope.title
+
+    @property
+    def where(self) -> str:
+        """The names of the first and the last of several."""
+        return f"{self.frames[0].name} … {self.frames[-1].name}" if len(self.frames) > 1 else ""
+
+
+def closed(graph: Walk, frames: Frames, depth: int | None, collapse: set[int], expand: set[int]) -> list[Closed]:
+    """Return what is shown closed: modules at ``depth``, those of ``collapse``, repeats; but nothing of ``expand``.
+
+    Args:
+        graph: the walk.
+        frames: its frames.
+        depth: how many frames may lie around a node: 0 closes all modules; None closes none.
+        collapse: numbers of calls to close.
+        expand: numbers of calls to open.
+    """
+    opened = set(expand)
+    for frame in reversed(frames.all()):  # what is around an open module is open
+        if frame.scope.call in opened and frame.outer is not None:
+            opened.add(frame.outer.scope.call)
+    found: list[Closed] = []
+    signatures = _signatures(graph, frames)
+    stack = [frames.top]
+    while stack:
+        siblings = stack.pop()
+        for run in _runs(siblings, signatures, opened | collapse):
+            first = run[0]
+            shut = first.scope.call not in opened and (depth is not None and first.depth >= depth)
+            if len(run) >= REPEATS or shut or first.scope.call in collapse:
+                groups = [tuple(run)] if len(run) >= REPEATS else [(frame,) for frame in run]
+                found += [Closed(group, tuple(n for f in group for n in f.all_nodes())) for group in groups]
+            else:
+                stack += [frame.inner for frame in run]
+    return found
+
+
+def _runs(siblings: Sequence[Frame], signatures: dict[int, int], apart: set[int]) -> list[list[Frame]]:
+    """Return the frames, those together that follow one another and are alike."""
+    runs: list[list[Frame]] = []
+    for frame in siblings:
+        last = runs[-1][-1] if runs else None
+        alike = last is not None and signatures[frame.scope.call] == signatures[last.scope.call]
+        if alike and last is not None and not {frame.scope.call, last.scope.call} & apart:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    return runs
+
+
+def _signatures(graph: Walk, frames: Frames) -> dict[int, int]:
+    """Return for each call what its module does: its kind, and its operations with their shapes."""
+    signatures: dict[int, int] = {}
+    numbers: dict[Hashable, int] = {}
+    for frame in reversed(frames.all()):
+        found = [graph.found[at] for at in frame.nodes]
+        ops = [(getattr(getattr(x, "op", None), "name", "leaf"), tuple(getattr(x, "shape", ()))) for x in found]
+        inner = tuple(signatures[f.scope.call] for f in frame.inner)
+        key = frame.scope.title, tuple(sorted(ops)), inner
+        signatures[frame.scope.call] = numbers.setdefault(key, len(numbers))
+    return signatures

@@ -1,0 +1,138 @@
+"""Which operations are taken apart: those that are asked for, or as many as fit the budget, from the output on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import LayoutError, UnsupportedError
+from tinygrad_mlp.graph import NODES, Node
+from tinygrad_mlp.ops import linear, matmul
+from tinygrad_mlp.viz.graphs.naming import Names
+from tinygrad_mlp.viz.graphs.view import LIMIT
+from tinygrad_mlp.viz.graphs.walk import Walk
+
+from .trial import Trial, is_single, try_out
+
+Wanted = None | str | Node | Iterable[str | Node]
+
+
+@dataclass
+class Choice:
+    """What is taken apart, and what not.
+
+    Attributes:
+        apart: the nodes that are, each with its trial.
+        refused: nodes that cannot be, with the reasons.
+        large: nodes for which there is no room.
+        extra: how many nodes the picture has more, at most.
+    """
+
+    apart: dict[Node, Trial] = field(default_factory=dict)
+    refused: dict[Node, str] = field(default_factory=dict)
+    large: list[Node] = field(default_factory=list)
+    extra: int = 0
+
+
+def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force: bool) -> Choice:
+    """Return which nodes of a graph are taken apart.
+
+    Args:
+        graph: the walk over the graph.
+        wanted: None for as many tensors as the budget leaves room for; or nodes, or names of nodes, operations or
+            modules, which are taken apart whatever the budget.
+        names: what nodes are called.
+        budget: how many nodes the picture may have; None for any number.
+        force: whether it may have more than 2,500.
+
+    Raises:
+        LayoutError: there would be more than 2,500 nodes.
+        UnsupportedError: no operation has a name that is wanted.
+    """
+    found = [x for x in graph.found if type(x) in NODES and x.op is not None]
+    room = LIMIT if not force else None
+    if wanted is None:
+        candidates = [x for x in found if not is_single(x)]
+        limit = room if budget is None else budget
+    else:
+        candidates, limit = _named(found, wanted, names), room
+    choice, total = Choice(), len(graph.found)
+    for node in candidates:
+        if not node.requires_grad:
+            choice.refused[node] = "no gradient flows through it"
+            continue
+        full = limit is not None and (_least(node) > limit or total + choice.extra >= limit)
+        trial = Trial(count=max(_least(node), 2)) if full else try_out(node)
+        if trial.refusal:
+            choice.refused[node] = trial.refusal
+            continue
+        extra = _extra({**choice.apart, node: trial})
+        if limit is not None and total + extra > limit:
+            if wanted is not None or budget is None:
+                raise _too_large(node, names, total + extra)
+            choice.large.append(node)
+            continue
+        choice.apart[node] = trial
+        choice.extra = extra
+    return choice
+
+
+def _named(found: list[Any], wanted: Any, names: Names) -> list[Any]:
+    """Return the nodes that are asked for, in the order of the graph."""
+    given = [wanted] if isinstance(wanted, str | Node) or not isinstance(wanted, Iterable) else list(wanted)
+    chosen = set()
+    for one in given:
+        if isinstance(one, str):
+            matches = [x for x in found if one in (names.of(x), x.op.name) or _lies_in(x, one)]
+            if not matches:
+                known = dict.fromkeys(names.of(x) or x.op.name for x in found)
+                raise UnsupportedError(
+                    f"draw: expand={one!r}: no operation has this name; there are {', '.join(list(known)[:12])}"
+                )
+            chosen.update(matches)
+        elif one in set(found):
+            chosen.add(one)
+        else:
+            what = f"a {type(one).__name__} that is no operation of this graph"
+            raise UnsupportedError(f"draw: expand= has {what}; pass the result of an operation, or its name")
+    return [x for x in found if x in chosen]
+
+
+def _lies_in(node: Node, path: str) -> bool:
+    """Return whether a node was made in the module with the given dotted name."""
+    scope = node.scope
+    while scope is not None:
+        if scope.path == path:
+            return True
+        scope = scope.outer
+    return False
+
+
+def _least(node: Node) -> int:
+    """Return a number of nodes that taking ``node`` apart makes or touches at least."""
+    size = node.size
+    if node.op in (matmul, linear):
+        return 2 * size * int(np.shape(node.inputs[0])[-1])
+    return max([size, *(int(np.size(getattr(x, "_payload", x))) for x in node.inputs if x is not None)])
+
+
+def _extra(apart: dict[Node, Trial]) -> int:
+    """Return how many nodes the picture has more: what stands for the nodes, and the elements of their operands."""
+    extra = sum(trial.count - 1 for trial in apart.values())
+    seen: set[int] = set()
+    for node in apart:
+        for x in node.inputs:
+            data = getattr(x, "_payload", x)
+            if id(x) not in seen and x not in apart if type(x) in NODES else np.ndim(data):
+                seen.add(id(x))
+                extra += int(np.size(data)) if np.ndim(data) or type(x) not in NODES else 0
+    return extra
+
+
+def _too_large(node: Node, names: Names, total: int) -> LayoutError:
+    name = names.of(node) or node.op.name
+    return LayoutError(
+        f"draw: with {name!r} of shape {tuple(node.shape)} taken apart there would be about {total:,} nodes "
+        f"(limit {LIMIT:,}); take fewer samples, such as X[:1], or pass force=True"
+    )
