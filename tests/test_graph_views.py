@@ -75,7 +75,7 @@ def value_graph(steps):
 def test_a_picture_of_any_graph_has_no_circles_and_stands_for_every_node_once(steps, budget):
     root = value_graph(steps)
     found = walk([root])
-    groups = group(found, budget, None, (), ())
+    groups = group(found, Names(), budget)
     assert sorted(at for members in groups.members for at in members) == list(range(len(found.found)))
     assert all(groups.of[at] == number for number, members in enumerate(groups.members) for at in members)
     graph = view(root, budget=budget)
@@ -293,3 +293,51 @@ def test_a_parameter_lies_in_the_frame_of_its_module_and_an_input_outside():
         y = model(x)
     clusters = {node.title: node.cluster for node in view(y, names=model).nodes}
     assert clusters == {"linear": "c0", "x": "", "weight": "c0", "bias": "c0"}
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        self.take, self.keep = nn.Linear(4, 4, rng=0), nn.Linear(4, 4, rng=1)
+
+    def __call__(self, rows):
+        state = np.zeros((1, 4))
+        for row in rows:
+            state = tg.tanh(self.take(row) + self.keep(state))
+        return state
+
+
+def test_modules_that_take_turns_are_not_repeats_of_one_another():
+    with tg.sources():
+        y = Recurrent()([np.ones((1, 4))] * 5)
+    graph = view(y)
+    assert not [node for node in graph.nodes if node.kind == "group"]
+    assert next(c.title for c in graph.clusters if "take" in c.title) == "take (call 1): Linear, 20 parameters"
+
+
+def test_calls_of_one_module_in_a_row_are_folded_and_its_parameters_counted_once():
+    layer = nn.Linear(4, 4, rng=0)
+    net = nn.Sequential(layer, layer, layer, layer)
+    with tg.sources():
+        y = net(np.ones((1, 4)))
+    [group_view] = [node for node in view(y).nodes if node.kind == "group"]
+    assert group_view.title == "Linear ×4"
+    assert "20 parameters" in [row.text for row in group_view.rows]
+
+
+def test_without_recorded_calls_modules_are_told_by_their_parameters():
+    model, X = Deep(4), np.ones((3, 2))
+    loss = model(X).sum()
+    titles = [c.title for c in view(loss, names=model).clusters]
+    assert titles[0] == "first: Linear, 12 parameters"
+    assert "blocks.3.wide: Linear, 20 parameters" in titles
+    assert len(titles) == 10
+    assert all(c.parent == "" for c in view(loss, names=model).clusters)
+    closed = view(loss, names={"net": model}, collapse=["net.blocks.2.back"])
+    assert [node.title for node in closed.nodes if node.kind == "group"] == ["net.blocks.2.back: Linear"]
+    assert view(loss).clusters == ()
+
+
+def test_a_module_that_is_called_again_without_a_record_has_no_frame():
+    model = Recurrent()
+    y = model([np.ones((1, 4))] * 3)
+    assert view(y, names=model).clusters == ()

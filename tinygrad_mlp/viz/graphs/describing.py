@@ -87,7 +87,7 @@ class Describer:
         """Return the record of a module, or of several alike, shown as one node."""
         nodes = [x for x in members if isinstance(x, Node)]
         count = sum(1 for x in nodes if x.op is not None)
-        trained = sum(frame.scope.parameters for frame in which.frames)
+        trained = sum({frame.scope.path: frame.scope.parameters for frame in which.frames}.values())  # not once a call
         lines = [shorten(clean(which.where), 40), f"{count:,} operation{'s' * (count != 1)}"]
         if trained:
             lines.append(f"{trained:,} parameter{'s' * (trained != 1)}")

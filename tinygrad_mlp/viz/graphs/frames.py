@@ -13,6 +13,8 @@ from tinygrad_mlp.graph import Node, Scope
 from tinygrad_mlp.nn import Parameter
 from tinygrad_mlp.tensors import Value
 
+from .naming import Names
+from .owners import owners
 from .walk import Walk
 
 REPEATS = 3  # so many alike in a row are folded
@@ -72,9 +74,10 @@ class Frames:
     Attributes:
         top: the outermost frames, in the order of the calls.
         of: for each node the innermost frame around it, or None.
+        are_guessed: whether no calls were recorded, so that modules are told by their parameters.
     """
 
-    def __init__(self, graph: Walk) -> None:
+    def __init__(self, graph: Walk, names: Names) -> None:
         """Find the frames of the nodes; a parameter or constant lies where all its users do."""
         self.top: list[Frame] = []
         self.of: list[Frame | None] = [None] * len(graph.found)
@@ -82,6 +85,10 @@ class Frames:
         for at, x in enumerate(graph.found):
             if isinstance(x, Node) and x.op is not None and x.scope is not None:
                 self.of[at] = self._frame(x.scope)
+        self.are_guessed = not self._known and bool(names.modules)
+        if self.are_guessed:
+            for at, scope in owners(graph, names).items():
+                self.of[at] = self._frame(scope)
         if self._known:
             self._place_leaves(graph)
         for at, frame in enumerate(self.of):
@@ -199,10 +206,11 @@ def closed(graph: Walk, frames: Frames, depth: int | None, collapse: set[int], e
             opened.add(frame.outer.scope.call)
     found: list[Closed] = []
     signatures = _signatures(graph, frames)
+    apart = opened | collapse | ({frame.scope.call for frame in frames.all()} if frames.are_guessed else set())
     stack = [frames.top]
     while stack:
         siblings = stack.pop()
-        for run in _runs(siblings, signatures, opened | collapse):
+        for run in _runs(siblings, signatures, apart):
             first = run[0]
             shut = first.scope.call not in opened and (depth is not None and first.depth >= depth)
             if len(run) >= REPEATS or shut or first.scope.call in collapse:
@@ -214,13 +222,15 @@ def closed(graph: Walk, frames: Frames, depth: int | None, collapse: set[int], e
 
 
 def _runs(siblings: Sequence[Frame], signatures: dict[int, int], apart: set[int]) -> list[list[Frame]]:
-    """Return the frames, those together that follow one another and are alike."""
+    """Return the frames, those together that follow one another and are alike: calls of one module, or of as many."""
     runs: list[list[Frame]] = []
     for frame in siblings:
-        last = runs[-1][-1] if runs else None
-        alike = last is not None and signatures[frame.scope.call] == signatures[last.scope.call]
-        if alike and last is not None and not {frame.scope.call, last.scope.call} & apart:
-            runs[-1].append(frame)
+        run = runs[-1] if runs else [frame]
+        alike = signatures[frame.scope.call] == signatures[run[-1].scope.call]
+        paths = len({f.scope.path for f in [*run, frame]})
+        kept_apart = frame.scope.call in apart or run[-1].scope.call in apart
+        if runs and alike and paths in (1, len(run) + 1) and not kept_apart:
+            run.append(frame)
         else:
             runs.append([frame])
     return runs
@@ -231,9 +241,9 @@ def _signatures(graph: Walk, frames: Frames) -> dict[int, int]:
     signatures: dict[int, int] = {}
     numbers: dict[Hashable, int] = {}
     for frame in reversed(frames.all()):
-        found = [graph.found[at] for at in frame.nodes]
-        ops = [(getattr(getattr(x, "op", None), "name", "leaf"), tuple(getattr(x, "shape", ()))) for x in found]
+        found = [x for at in frame.nodes if isinstance(x := graph.found[at], Node)]  # the first may have constants
+        ops = [("leaf" if x.op is None else x.op.name, x.shape) for x in found]
         inner = tuple(signatures[f.scope.call] for f in frame.inner)
-        key = frame.scope.title, tuple(sorted(ops)), inner
+        key = frame.scope.title, frame.scope.parameters, tuple(sorted(ops)), inner
         signatures[frame.scope.call] = numbers.setdefault(key, len(numbers))
     return signatures

@@ -6,9 +6,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from .folding import fold
 from .frames import Closed, Frames, closed
+from .naming import Names
 from .walk import Walk
-
-Names = Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,20 @@ class Grouping:
     alike: bool
 
 
-def group(graph: Walk, budget: int | None, depth: int | None, collapse: Names, expand: Names) -> Grouping:
+def group(
+    graph: Walk,
+    names: Names,
+    budget: int | None,
+    depth: int | None = None,
+    collapse: Iterable[str] = (),
+    expand: Iterable[str] = (),
+) -> Grouping:
     """Return the groups of a graph: as few folds as bring it under the budget, beside those that are asked for.
 
     Raises:
         UnsupportedError: no module has a name of ``collapse`` or ``expand``.
     """
-    frames = Frames(graph)
+    frames = Frames(graph, names)
     shut, opened = frames.named(collapse, "collapse"), frames.named(expand, "expand")
     deepest = max((frame.depth for frame in frames.all()), default=-1)
     fits = budget is None or len(graph.found) <= budget

@@ -14,6 +14,9 @@ class Names:
         given: None; a mapping of names to nodes, lists of nodes, and modules, such as ``locals()``; or a module.
         found: more names, ``(node, name)``, for nodes that have none else.
 
+    Attributes:
+        modules: the modules that were given, each with its name.
+
     Raises:
         UnsupportedError: ``given`` is nothing of the kind.
     """
@@ -21,6 +24,7 @@ class Names:
     def __init__(self, given: Any = None, found: Iterable[tuple[Any, str]] = ()) -> None:
         """Look at everything once; the nodes are kept alive, so that their ids stay their own."""
         self._names: dict[int, tuple[Any, str]] = {}
+        self.modules: list[tuple[str, Any]] = []
         if given is None:
             entries: Iterable[tuple[str, Any]] = ()
         elif isinstance(given, Mapping):
@@ -39,6 +43,7 @@ class Names:
         if isinstance(x, Node):
             self._names.setdefault(id(x), (x, name))
         elif hasattr(x, "named_parameters") and not isinstance(x, type):
+            self.modules += [(name, x)] if hasattr(x, "named_modules") else []
             prefix = f"{name}." if name else ""
             for part, parameter in [*x.named_parameters(), *x.named_buffers()]:
                 self._names.setdefault(id(parameter), (parameter, prefix + part))

@@ -75,7 +75,8 @@ def view(
     if budget is not None and budget < 1:
         raise LayoutError(f"draw: budget={budget}: at least one node must be shown")
     graph = walk([root] if isinstance(root, Node) else root)
-    groups = group(graph, budget, depth, collapse, expand)
+    names = names if isinstance(names, Names) else Names(names)
+    groups = group(graph, names, budget, depth, collapse, expand)
     count = len(groups.members) if budget is None else min(budget, len(groups.members))
     if count > LIMIT and not force:
         raise LayoutError(
@@ -83,7 +84,7 @@ def view(
             "or pass force=True"
         )
     graded = bool(gradients) or is_graded(graph.found)
-    describer = Describer(precision, names if isinstance(names, Names) else Names(names), graded, gradients)
+    describer = Describer(precision, names, graded, gradients)
     clusters, inside = _clusters(groups, count)
     folded = _folded(graph, groups, count)
     nodes = []
