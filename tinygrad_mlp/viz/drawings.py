@@ -1,7 +1,9 @@
 """``draw``: which kind of picture is made of what."""
 
+import gc
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, get_args
 
 from tinygrad_mlp.backward import cotangents
@@ -85,7 +87,21 @@ def draw(
     if kind not in KINDS:
         raise UnsupportedError(f"draw: unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
     _check_options(kind, options)
-    return Picture(_drawing(kind, x, inputs, options), engine=engine, timeout=timeout)
+    with _uncollected():
+        drawing = _drawing(kind, x, inputs, options)
+    return Picture(drawing, engine=engine, timeout=timeout)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the cycle collector rest: of a large graph nothing is garbage, and to look takes a third of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _default(x: Any, inputs: Sequence[Any]) -> str:
