@@ -622,3 +622,61 @@ def test_a_process_that_is_told_to_end_leaves_nothing_behind(here):
     program.communicate(timeout=60)
     assert program.returncode == 128 + signal.SIGTERM
     assert files(here) == []
+
+
+FUNCTIONS = """
+import tinygrad_mlp as tg
+from tinygrad_mlp import nn
+
+model = nn.MLP([4, 3, 1], rng=0)
+
+def energy(x):
+    return (tg.tanh(x) ** 2).sum()
+
+def broken(x):
+    return x.nothing
+"""
+
+
+@pytest.fixture
+def functions(tmp_path, monkeypatch):
+    """A folder with a file of functions to be drawn."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "losses.py").write_text(FUNCTIONS)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["ops", "scalar", "backward", "path", "steps", "health", "check"])
+def test_draw_shows_a_function_of_the_users_in_every_kind(kind, functions, capsys):
+    command = ["draw", "losses.py:energy", "--shape", "3", "--kind", kind, "--engine", "native", "--theme", "dark"]
+    command += ["--to", "x"] if kind == "path" else []
+    assert main(command) == 0
+    assert "tanh" in capsys.readouterr().out
+    assert main([*command, "--out", "picture.html"]) == 0
+    assert "tanh" in (functions / "picture.html").read_text("utf-8")
+
+
+def test_draw_opens_and_closes_modules(functions, capsys):  # noqa: ARG001
+    assert main(["draw", "losses.py:model", "--shape", "2,4", "--kind", "ops", "--depth", "0"]) == 0
+    assert "group" in capsys.readouterr().out
+    command = ["draw", "losses.py:model", "--shape", "2,4", "--kind", "ops", "--depth", "1", "--expand", "hidden1"]
+    assert main(command) == 0
+    assert "weight1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["losses.py"], "losses.py:loss"),
+        (["losses.py:energy", "--kind", "path"], "--to NAME"),
+        (["losses.py:energy", "--kind", "network"], "does not fit function"),
+        (["losses.py:nothing"], "it has model, energy, broken"),
+        (["losses.py:broken"], "raised AttributeError"),
+        (["losses.py:energy", "--shape", "3", "--expand", "nobody"], "no module of this name"),
+        (["model.npz", "--shape", "3"], "leave --shape and --input out"),
+        (["losses.py:energy", "--out", "picture.xyz"], "suffix"),
+    ],
+    ids=str,
+)
+def test_draw_refuses_what_it_cannot_draw_in_a_line(functions, capsys, arguments, message):  # noqa: ARG001
+    refused(["draw", *arguments], capsys, message)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sysconfig
+from dataclasses import replace
 from xml.etree.ElementTree import ParseError
 
 import pytest
@@ -15,8 +16,8 @@ from tinygrad_mlp.viz.formats.digraph import dot
 from tinygrad_mlp.viz.formats.mermaid import escaped, flowchart
 from tinygrad_mlp.viz.formats.text import tree
 from tinygrad_mlp.viz.formats.words import describe, edge_lines
-from tinygrad_mlp.viz.labels import clean
-from tinygrad_mlp.viz.records import EdgeView, GraphView, NodeView
+from tinygrad_mlp.viz.labels import clean, width
+from tinygrad_mlp.viz.records import EdgeView, Entry, GraphView, NodeView
 from tinygrad_mlp.viz.theme import LIGHT, THEMES
 
 themes = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -260,9 +261,25 @@ loss = sum  0.5  grad +1
 │     └─ [×12] 12 × Block  group  in model a<b>&"c"
 └─ 2  constant
 (» highlighted)
-(negative)
 (words)
 (7 of 1,000 nodes, the nearest to the output; a larger budget= shows more of them, and takes longer)"""
+
+
+def test_the_text_has_no_samples_of_colours():
+    samples = (Entry("size:"), Entry("small", "fill", "#FFFFFF"), Entry("up", "line", "#0072B2"))
+    words = tree(replace(network(), legend=(*samples, Entry("wrong 1", "mark")))).splitlines()
+    assert "(wrong 1)" in words
+    assert not {"(size:)", "(small)", "(up)"} & set(words)
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_the_lines_of_a_legend_begin_together_and_their_entries_stand_close(path):
+    first, second, third = "the first of the entries " * 3, "the second " * 5, "third"
+    legend = tuple(Entry(words.strip(), "fill", "#CCCCCC") for words in (first, second, third))
+    root = laid_out(path, dot(replace(network(), legend=legend), LIGHT))
+    left = {text.text.strip(): float(text.get("x")) for text in root.iter(f"{SVG}text") if text.text}
+    assert left[second.strip()] == pytest.approx(left["input"], abs=15)
+    assert left["third"] - left[second.strip()] < width(second, 10) + 80
 
 
 def test_the_text_of_a_network_is_this():

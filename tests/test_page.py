@@ -571,6 +571,55 @@ def test_the_mouse_drags_and_the_wheel_zooms_where_it_points(shown):
     assert page.view[2] < before[2]
 
 
+def tower(size=80):
+    """The drawing of a chain that is far too high for a window."""
+    y = Value(0.5, "x")
+    for _ in range(size):
+        y = ops.sin(y)
+    y.backward(keep="all")
+    drawing = backward.drawing(y)
+    return drawing, key_of(drawing, "x")
+
+
+def test_a_picture_too_high_to_be_read_whole_opens_at_its_beginning_and_fit_shows_it_whole(shown):
+    drawing, first = tower()
+    page = shown(drawing)
+    letters = "document.getElementById(arguments[0]).querySelector('.title').getBoundingClientRect().height"
+    top, bottom = page.run("(({ top, bottom }) => [top, bottom])(stage.getBoundingClientRect())")
+    assert page.run(letters, first) >= 6
+    assert top <= page.element(first).rect["y"] <= top + 40
+    page.driver.set_window_size(1000, 700)
+    wait_until(lambda: page.run("svg.viewBox.baseVal.width * 0.7 - stage.clientWidth") < 1)
+    assert page.run(letters, first) >= 6  # a window that changes keeps it so
+    page.click("fit")
+    inside = "[...document.querySelectorAll('#stage .node')].map((e) => e.getBoundingClientRect())"
+    boxes = page.run(f"{inside}.map(({{ top, bottom }}) => [top, bottom])")
+    assert all(top <= high and low <= bottom for high, low in boxes)
+
+
+def test_a_window_without_room_for_the_picture_is_no_error(shown):
+    page = shown(tower()[0])
+    page.run("stage.parentElement.style.setProperty('grid-template-rows', 'auto 20px auto auto')")
+    wait_until(lambda: page.run("stage.clientHeight") <= 20)
+    assert min(page.view[2:]) > 0
+
+
+def test_a_network_stands_in_the_middle_and_offers_no_search(shown):
+    from tinygrad_mlp import nn
+    from tinygrad_mlp.viz.network import diagram
+
+    drawing = diagram.drawing(nn.MLP([2, 3, 1], rng=0))
+    page = shown(drawing)
+    page.driver.set_window_size(900, 700)  # what is measured must not be the window itself
+    page.driver.set_window_size(1300, 800)
+    circles = "[...document.querySelectorAll('#stage :is(circle, ellipse)')].map((e) => e.getBoundingClientRect())"
+    middle = lambda: (  # noqa: E731
+        page.run(f"Math.min(...{circles}.map((box) => box.left)) + Math.max(...{circles}.map((box) => box.right))") / 2
+    )
+    wait_until(lambda: abs(middle() - page.run("stage.clientWidth") / 2) < 60)
+    assert not page.element("search").is_displayed()
+
+
 def test_two_fingers_zoom(shown):
     from selenium.webdriver.common.actions.action_builder import ActionBuilder
     from selenium.webdriver.common.actions.pointer_input import PointerInput

@@ -247,6 +247,15 @@ def test_a_histogram_counts_every_weight_and_parts_the_signs_at_zero(ax):
         plot.weights(constant, kind="hist", ax=Figure().add_subplot())
 
 
+@pytest.mark.parametrize("shape", [(2, 16), (1, 40), (300, 3)])
+def test_units_and_inputs_are_counted_from_1_in_whole_numbers(shape, ax):
+    plot.weights(np.ones(shape), ax=ax)
+    for axis, size in zip((ax.yaxis, ax.xaxis), shape, strict=True):
+        words = [int(label.get_text()) for label in axis.get_ticklabels()]
+        assert words == [round(at) + 1 for at in axis.get_ticklocs()]
+        assert 1 <= min(words) <= max(words) <= size
+
+
 def test_weights_of_inputs_that_are_images_are_shown_as_images(ax):
     matrix = np.arange(24.0).reshape(6, 4)
     plot.weights(matrix, shape=(2, 3), ax=ax)

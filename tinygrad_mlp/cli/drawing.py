@@ -15,6 +15,7 @@ from tinygrad_mlp.viz.theme import THEMES
 from .objects import add_inputs, callable_of, inputs_of, line_of, look_here
 from .output import CommandError, spare, writing
 
+NAMES = [kind for kind in KINDS if kind != "diff"]  # a difference needs two states
 EPILOG = """examples:
   tinygrad-mlp draw                                       a neuron in numbers, as text
   tinygrad-mlp draw model.npz --out network.svg           the layers of a saved model
@@ -26,7 +27,7 @@ EPILOG = """examples:
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     about = "draw a saved model, a function, or an example"
-    kinds = "\n".join(f"  {name:<9} {kind.shows}" for name, kind in KINDS.items())
+    kinds = "\n".join(f"  {name:<9} {KINDS[name].shows}" for name in NAMES)
     parser = commands.add_parser(
         "draw",
         help=about,
@@ -37,7 +38,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "what", nargs="?", metavar="MODEL", help="a model.npz, or MODULE:FUNCTION; without it, a neuron in numbers"
     )
-    parser.add_argument("--kind", choices=[kind for kind in KINDS if kind != "diff"], help="see above")
+    parser.add_argument("--kind", choices=NAMES, help="see above")
     add_inputs(parser)
     parser.add_argument("--to", metavar="NAME", help="the node that the paths of --kind path lead to")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (default 0)")
@@ -45,6 +46,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--rankdir", choices=("TB", "LR"), help="inputs on top, or on the left")
     parser.add_argument("--precision", type=int, metavar="N", help="digits of every number (default 4)")
     parser.add_argument("--depth", type=int, metavar="N", help="how many frames of modules to open")
+    parser.add_argument("--expand", action="append", metavar="NAME", help="a module to open; repeat it for others")
+    parser.add_argument("--engine", metavar="PROGRAM", help="a layout program, or native for the library's own layout")
     parser.add_argument("--title", default="", help="a heading")
     parser.add_argument(
         "--out",
@@ -72,17 +75,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _picture(options: argparse.Namespace) -> Picture:
+    if options.kind == "path" and options.what and not options.to:
+        raise CommandError("--kind path needs the name of the node that the paths lead to: --to NAME")
     if not options.what:
         return _example(options)
     _module, colon, name = options.what.rpartition(":")
     if colon and name.isidentifier() and not Path(options.what).exists():
         return _function_picture(options)
+    if options.inputs:
+        raise CommandError("a saved model is drawn for one row of zeros: leave --shape and --input out")
+    if options.what.endswith(".py"):
+        raise CommandError(f"{options.what}: name a function of the file, as in {options.what}:loss")
     return _model_picture(options)
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options of ``draw`` that were given."""
-    names = ("theme", "rankdir", "precision", "depth", "to", "title")
+    names = ("theme", "rankdir", "precision", "depth", "expand", "engine", "to", "title")
     return {name: x for name in names if (x := getattr(options, name)) not in (None, "")}
 
 
@@ -104,7 +113,8 @@ def _function_picture(options: argparse.Namespace) -> Picture:
     except (CommandError, MissingDependencyError):
         raise
     except TinygradError as error:
-        raise CommandError(f"{error}: the inputs are given by --shape 5,3") from None
+        remedy = ": give the inputs: --shape 5,3" if inputs and options.inputs is None else ""
+        raise CommandError(f"{error}{remedy}") from None
     except Exception as error:
         said = f"{options.what} raised {type(error).__name__}: {error}{line_of(error)}"
         raise CommandError(said) from error

@@ -24,7 +24,7 @@ class Caption:
         self.title = clean(title)
         self.rows = lines_of(legend(graph, theme), most)
         self.notes = [line for note in graph.notes for line in wrapped(clean(note), most)]
-        lengths = [sum(_length(entry) for entry in row) - 16 for row in self.rows]
+        lengths = [sum(length(entry) for entry in row) - 16 for row in self.rows]
         self.width = max([*lengths, *(width(note, LINE) for note in self.notes), 1.05 * width(self.title, TITLE), 0.0])
         self.height = 22 + (20 if self.title else 0) + 20 * len(self.rows) + 15 * len(self.notes)
 
@@ -43,7 +43,7 @@ class Caption:
                     _draw_sample(canvas, group, entry, x, y)
                     start += SAMPLE
                 canvas.text(group, start, y + 13, entry.words, LINE, "start", colour=canvas.theme.faint)
-                x += _length(entry)
+                x += length(entry)
             y += 20
         for note in self.notes:
             canvas.text(canvas.root, left, y + 11, note, LINE, "start", colour=canvas.theme.faint, kind="note")
@@ -67,15 +67,16 @@ def lines_of(entries: list[Entry], most: float) -> list[list[Entry]]:
     rows: list[list[Entry]] = []
     room = 0.0
     for entry in entries:
-        if not rows or _length(entry) > room:
+        if not rows or length(entry) > room:
             rows.append([])
             room = most + 16
         rows[-1].append(entry)
-        room -= _length(entry)
+        room -= length(entry)
     return rows
 
 
-def _length(entry: Entry) -> float:
+def length(entry: Entry) -> float:
+    """Return how many pixels an entry of the legend takes, with the space behind it."""
     return width(clean(entry.words), LINE) + 16 + (SAMPLE if entry.sample else 0.0)
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_mlp.viz.colours import mix
-from tinygrad_mlp.viz.labels import escape
+from tinygrad_mlp.viz.labels import clean, escape, width
 from tinygrad_mlp.viz.records import ClusterView, EdgeView, Entry, GraphView, NodeView
 from tinygrad_mlp.viz.theme import Style, Theme
 
-from .caption import lines_of, wrapped
+from .caption import length, lines_of, wrapped
 from .words import (
     MARK,
     badge,
@@ -166,11 +166,20 @@ def _label(node: NodeView, theme: Theme) -> str:
 def _caption(graph: GraphView, theme: Theme, title: str) -> str:
     """Return what stands below the graph: the title, the legend, and the remarks."""
     rows = [f'<FONT COLOR="{theme.text}"><B>{escape(title)}</B></FONT>'] if title else []
-    for line in lines_of(legend(graph, theme), _WIDE):
-        cells = "".join(_entry(entry, theme) for entry in line)
+    lines = lines_of(legend(graph, theme), _WIDE)
+    notes = [line for note in graph.notes for line in wrapped(note, _WIDE)]
+    lengths = [sum(map(length, line)) for line in lines]
+    broadest = max([*lengths, *(width(text, 10) for text in (clean(title), *notes))])
+    for line, long in zip(lines, lengths, strict=True):
+        cells = "".join(_entry(entry, theme) for entry in line) + _rest(broadest - long)
         rows.append(f'<TABLE BORDER="0" CELLSPACING="4"><TR>{cells}</TR></TABLE>')
-    rows += [escape(line) for note in graph.notes for line in wrapped(note, _WIDE)]
+    rows += [escape(line) for line in notes]
     return f'<<TABLE BORDER="0" CELLSPACING="0">{"".join(_left(row) for row in rows or [""])}</TABLE>>'
+
+
+def _rest(wide: float) -> str:
+    """Return an empty cell for what a line of the legend leaves free; programs would spread its entries over it."""
+    return f'<TD WIDTH="{round(wide)}" HEIGHT="1" FIXEDSIZE="TRUE"></TD>' if wide >= 1 else ""
 
 
 def _left(content: str) -> str:

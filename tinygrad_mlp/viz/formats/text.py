@@ -1,6 +1,6 @@
 """A graph as an indented tree of text, for terminals, screen readers and notebooks that show no images."""
 
-from tinygrad_mlp.viz.records import EdgeView, GraphView, NodeView
+from tinygrad_mlp.viz.records import EdgeView, Entry, GraphView, NodeView
 
 from .words import edge_lines, highlighted
 
@@ -41,8 +41,13 @@ def tree(graph: GraphView) -> str:
             )
     if highlighted(graph):
         lines.append(f"({LIT}highlighted)")
-    words = [entry.words for entry in graph.legend if entry.words]
+    words = [entry.words for entry in graph.legend if entry.words and not _of_colour(entry)]
     return "\n".join([*lines, *(f"({line})" for line in (*words, *graph.notes))])
+
+
+def _of_colour(entry: Entry) -> bool:
+    """Return whether an entry of the legend says nothing without colours: a line, a fill, or the heading of a scale."""
+    return entry.sample in ("line", "fill") or entry.words.endswith(":")
 
 
 def _branch(below: str, level: int, last: bool) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 // The camera: what part of the picture is seen. It only sets the SVG's viewBox; the picture itself stays as it is.
 
 const STILL = 4; // pixels that a hand may tremble while it clicks
+const EDGE = 16; // pixels around a picture that fits
+const LEGIBLE = 0.3; // below it letters are specks
 
-/** Pan and zoom of `svg` in the box `stage`: `fit`, `zoom`, `centre` and `reveal`. */
+/** Pan and zoom of `svg` in the box `stage`: `fit`, `begin`, `zoom`, `pan`, `centre` and `reveal`. */
 function makeCamera(svg, stage) {
-  const at = { x: 0, y: 0, scale: 1, least: 0.05, fitted: true };
+  const at = { x: 0, y: 0, scale: 1, least: 0.05, fitted: null }; // `fitted`: what keeps it so in a window that changes
 
   function apply() {
     const { width, height } = stage.getBoundingClientRect();
@@ -18,13 +20,28 @@ function makeCamera(svg, stage) {
     return [at.x + (clientX - left - width / 2) / at.scale, at.y + (clientY - top - height / 2) / at.scale];
   }
 
+  /** Show the whole picture. */
   function fit() {
+    frame((whole) => whole, fit);
+  }
+
+  /** Show the whole picture if its words can be read then; of a long one the beginning, as broad as the window. */
+  function begin() {
+    frame((whole, broad) => (whole < LEGIBLE ? Math.min(broad, 0.7) : whole), begin);
+  }
+
+  function frame(choose, fitted) {
     const box = svg.getBBox();
-    const { width, height } = stage.getBoundingClientRect();
-    if (!box.width || !width || !height) return;
-    const scale = Math.min((width - 32) / box.width, (height - 32) / box.height, 1.6);
-    Object.assign(at, { x: box.x + box.width / 2, y: box.y + box.height / 2, scale, fitted: true });
-    at.least = Math.min(scale / 2, 0.5);
+    const room = stage.getBoundingClientRect();
+    const [width, height] = [room.width - 2 * EDGE, room.height - 2 * EDGE];
+    if (!box.width || width <= 0 || height <= 0) return;
+    const [wide, high] = [width / box.width, height / box.height];
+    const whole = Math.min(wide, high, 1.6);
+    const scale = choose(whole, Math.max(wide, high));
+    const middle = (from, size, seen, long) => from + (long && size > seen ? seen : size) / 2;
+    at.x = middle(box.x, box.width, width / scale, wide < high);
+    at.y = middle(box.y, box.height, height / scale, high <= wide);
+    Object.assign(at, { scale, fitted, least: Math.min(whole / 2, 0.5) });
     apply();
   }
 
@@ -34,19 +51,19 @@ function makeCamera(svg, stage) {
     const [x, y] = below(cx, cy);
     const scale = Math.min(Math.max(at.scale * factor, at.least), 12);
     const share = at.scale / scale;
-    Object.assign(at, { x: x + (at.x - x) * share, y: y + (at.y - y) * share, scale, fitted: false });
+    Object.assign(at, { x: x + (at.x - x) * share, y: y + (at.y - y) * share, scale, fitted: null });
     apply();
   }
 
   function pan(dx, dy) {
-    Object.assign(at, { x: at.x - dx / at.scale, y: at.y - dy / at.scale, fitted: false });
+    Object.assign(at, { x: at.x - dx / at.scale, y: at.y - dy / at.scale, fitted: null });
     apply();
   }
 
   function centre(element) {
     const box = element.getBoundingClientRect();
     [at.x, at.y] = below(box.left + box.width / 2, box.top + box.height / 2);
-    Object.assign(at, { scale: Math.max(at.scale, 0.7), fitted: false }); // small print must be readable when found
+    Object.assign(at, { scale: Math.max(at.scale, 0.7), fitted: null }); // small print must be readable when found
     apply();
   }
 
@@ -58,9 +75,9 @@ function makeCamera(svg, stage) {
   }
 
   listen(stage, { pan, zoom });
-  new ResizeObserver(() => (at.fitted ? fit() : apply())).observe(stage);
+  new ResizeObserver(() => (at.fitted ?? apply)()).observe(stage);
   window.addEventListener("beforeprint", fit);
-  return { fit, zoom, pan, centre, reveal };
+  return { fit, begin, zoom, pan, centre, reveal };
 }
 
 /** Let the mouse, the wheel and fingers move a camera; a press that does not move stays a click. */

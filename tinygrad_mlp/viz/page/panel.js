@@ -36,6 +36,7 @@ function digits(x, signed = false) {
 }
 
 const NONE = "none flows here";
+const KINDS = { op: "operation", group: "several nodes in one" }; // in the words of the legend
 
 /** What a gradient's row says, without the word: "+0.5", "norm 0.3", "not computed". */
 function gradientText(words) {
@@ -107,7 +108,7 @@ function makePanel(panel, { graph, known, point }) {
     return paths;
   }
 
-  const about = (node) => definitions([["kind", node.kind], ...facts(node, known)]);
+  const about = (node) => definitions([["kind", KINDS[node.kind] ?? node.kind], ...facts(node, known)]);
 
   /** The facts again, when the player has come to know others. */
   const update = (key) => panel.querySelector("dl").replaceWith(about(graph.nodes.get(key)));

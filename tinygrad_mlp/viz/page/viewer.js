@@ -140,15 +140,15 @@ stage.addEventListener("focusin", ({ target }) => {
 
 const help = element("keys");
 const [closer, farther] = [() => camera.zoom(1.3), () => camera.zoom(1 / 1.3)];
-const whole = (closed) => () => (modules.toggleAll(closed), camera.fit());
+const all = (closed) => () => (modules.toggleAll(closed), camera.begin());
 const BUTTONS = {
   in: closer,
   out: farther,
   fit: camera.fit,
   help: () => help.showModal(),
   close: () => help.close(),
-  collapse: whole(true),
-  expand: whole(false),
+  collapse: all(true),
+  expand: all(false),
 };
 for (const [id, action] of Object.entries(BUTTONS)) element(id).addEventListener("click", action);
 for (const id of ["collapse", "expand"]) element(id).hidden = !modules.any;
@@ -194,7 +194,7 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-camera.fit();
+camera.begin();
 player?.start();
 const marked = data.kind === "path" && graph.order.filter((key) => graph.nodes.get(key).lit && find(key)).pop();
 if (marked) choose(marked); // the picture was made for this node

@@ -111,6 +111,10 @@ def _image(ax: "Axes", matrix: Array, title: str) -> None:
             ax.text(j, i, number(x, 2, signed=True), ha="center", va="center", fontsize=8, color=colour)
         ax.set_xticks(range(columns), [str(unit + 1) for unit in range(columns)])
         ax.set_yticks(range(rows), [str(place + 1) for place in range(rows)])
+    else:
+        for axis, size in ((ax.xaxis, columns), (ax.yaxis, rows)):  # counted from 1, as everywhere else
+            ticks = [int(at) for at in whole_numbers().tick_values(1, size) if 1 <= at <= size]
+            axis.set_ticks([at - 1 for at in ticks], [str(at) for at in ticks])
     finish(ax, "unit", "input", f"{title}, {shape_text(matrix.shape)}")
 
 
