@@ -532,6 +532,17 @@ def test_every_text_format_is_saved_by_its_suffix(make, tmp_path):
     assert "http" not in saved[".html"].replace("http://www.w3.org/", "")
 
 
+def test_a_folder_that_does_not_exist_is_named_as_it_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        draw(square()[1]).save(tmp_path / "nowhere" / "x.svg")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "x.svg")
+
+
+def test_a_heading_is_in_the_text_too():
+    plain, headed = draw(square()[1]), draw(square()[1], title="A square")
+    assert headed.text == f"A square\n{plain.text}"
+
+
 def test_an_unknown_suffix_is_refused_and_the_known_ones_listed(tmp_path):
     with pytest.raises(UnsupportedError, match=r"\.svg, \.gv"):
         draw(square()[1]).save(tmp_path / "f.bmp")

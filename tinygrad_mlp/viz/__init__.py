@@ -2,8 +2,8 @@
 
 Read in this order: ``theme``, ``labels``, ``records`` (what is to be drawn, as plain data), ``graphs`` (from a recorded
 graph to records), ``formats`` (from records to DOT, SVG, Mermaid and text), ``kinds`` (one module a kind of picture),
-``network`` (the textbook diagram), ``page`` (the HTML file), ``engines``, ``picture``, ``subjects``, ``drawings``
-(``draw``), ``plot``.
+``network`` (the textbook diagram), ``page`` (the HTML file), ``engines``, ``picture``, ``subjects``, ``options``,
+``drawings`` (``draw``), ``plot``.
 """
 
 from . import engines, plot

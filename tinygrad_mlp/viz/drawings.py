@@ -16,8 +16,9 @@ from .graphs.naming import Names
 from .graphs.walk import walk
 from .kinds import backward, changes, checked, health, ops, path, scalar, steps
 from .kinds.finished import Options
-from .labels import shorten
+from .labels import argument, clean, shorten
 from .network import diagram
+from .options import check_values
 from .picture import Picture
 from .records import Drawing
 from .subjects import Subject, recorded
@@ -80,13 +81,15 @@ def draw(
     """
     if kind is None and len(inputs) == 1 and isinstance(inputs[0], str):  # draw(y, "ops")
         (kind,), inputs = inputs, ()
-    if type(x) is tuple and not inputs:  # draw((loss, w), kind="path")
+    if type(x) is tuple and x and not inputs:  # draw((loss, w), kind="path")
         x, *rest = x
         inputs = tuple(rest)
     kind = kind or _default(x, inputs)
+    check_values({"kind": kind, "engine": engine, "timeout": timeout})
     if kind not in KINDS:
         raise UnsupportedError(f"draw: unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
-    _check_options(kind, options)
+    _check_options(kind, inputs, options)
+    check_values(options)
     with _uncollected():
         drawing = _drawing(kind, x, inputs, options)
     return Picture(drawing, engine=engine, timeout=timeout)
@@ -111,7 +114,7 @@ def _default(x: Any, inputs: Sequence[Any]) -> str:
 
 
 def _is_network(x: Any) -> bool:
-    return isinstance(x, Mapping) or callable(getattr(x, "describe", None))
+    return isinstance(x, Mapping) or (not isinstance(x, type) and callable(getattr(x, "describe", None)))
 
 
 def _drawing(kind: str, x: Any, inputs: Sequence[Any], options: dict[str, Any]) -> Drawing:
@@ -189,24 +192,23 @@ def _target(subject: Subject, to: Any) -> Node:
     for node in walk(subject.roots).found:
         if isinstance(node, Node):
             known.setdefault(subject.names.of(node), node)
-    if to not in known:
-        listed = ", ".join(name for name in list(known)[:12] if name)
+    if not isinstance(to, str) or to not in known:
+        listed = ", ".join(shorten(clean(name)) for name in list(known)[:12] if name)
         raise UnsupportedError(
-            f"draw: to={shorten(str(to))!r} names no node of the graph; it has {listed or 'no names'}"
+            f"draw: to={shorten(clean(argument(to)))} names no node of the graph; it has {listed or 'no names'}"
         )
     return known[to]
 
 
-def _check_options(kind: str, options: Mapping[str, Any]) -> None:
+def _check_options(kind: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> None:
     """Raise if a kind does not have one of the options."""
     known: dict[str, None] = {}
-    makers = [KINDS[kind].drawing, *([diagram.difference] if kind == "diff" else [])]
-    for maker in makers:
-        for p in inspect.signature(maker).parameters.values():
-            if p.kind is p.KEYWORD_ONLY or p.name == "to":
-                known[p.name] = None
-            elif p.kind is p.VAR_KEYWORD:
-                known |= dict.fromkeys(sorted((get_args(p.annotation) or (Options,))[0].__optional_keys__))
+    networks = kind == "diff" and not any(isinstance(x, Node) for x in inputs)
+    for p in inspect.signature(diagram.difference if networks else KINDS[kind].drawing).parameters.values():
+        if p.kind is p.KEYWORD_ONLY or p.name == "to":
+            known[p.name] = None
+        elif p.kind is p.VAR_KEYWORD:
+            known |= dict.fromkeys(sorted((get_args(p.annotation) or (Options,))[0].__optional_keys__))
     for name in options:
         if name not in known:
             raise UnsupportedError(f"draw: kind {kind!r} has no option {name!r}; its options are {', '.join(known)}")

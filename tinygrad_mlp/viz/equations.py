@@ -57,7 +57,8 @@ def count(n: int) -> str:
     if n < 10**15:
         return f"{n:,}"
     power = math.log10(n)  # also of integers that no float can hold
-    return f"{10 ** (power % 1):.1f} × 10^{int(power)}"
+    mantissa = round(10 ** (power % 1), 1)
+    return f"{mantissa} × 10^{int(power)}" if mantissa < 10 else f"1.0 × 10^{int(power) + 1}"
 
 
 def _few(shown: list[str]) -> list[str]:

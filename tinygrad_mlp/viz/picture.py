@@ -1,5 +1,6 @@
 """A picture: its source, its SVG, files of several kinds, and what a notebook shows."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,8 @@ class Picture:
         self._timeout = timeout
         self._svg = ""
         self.source = drawing.source
-        self.text = drawing.text
+        headed = drawing.text if drawing.graph is None else f"{drawing.title}\n{drawing.text}"
+        self.text = headed if drawing.title else drawing.text
         self.title = drawing.title
         self.kind = drawing.kind
 
@@ -93,8 +95,11 @@ class Picture:
         Raises:
             UnsupportedError: an unknown suffix, or one that this kind does not have; the message says which it has.
             LayoutError: no program can make this format; the message says which could.
+            FileNotFoundError: the folder does not exist.
         """
         target = Path(path)
+        if not target.parent.is_dir():  # named as it was asked for, not by the file that is written beside it first
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
         contents = {target: self._content(target)}
         if self._drawing.frames and target.suffix.lower() == ".svg":
             frames = self.frames

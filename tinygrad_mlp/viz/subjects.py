@@ -15,6 +15,7 @@ from tinygrad_mlp.nest import Nest
 from tinygrad_mlp.tensors import Tensor, Value
 
 from .graphs.naming import Names
+from .labels import clean
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def recorded(f: Any, inputs: Sequence[Any], names: Any = None) -> Subject:
     if isinstance(f, Compiled):
         return _compiled(f, inputs, names)
     is_module = hasattr(f, "named_parameters")
-    titles = _parameters(f, len(inputs))
+    titles = _parameters(f, inputs)
     arguments = [_leaf(x, title, not is_module) for x, title in zip(inputs, titles, strict=True)]
     found: dict[int, tuple[Any, str]] = {}
     with sources(), Naming(found):
@@ -79,12 +80,22 @@ def _compiled(f: Compiled, inputs: Sequence[Any], names: Any) -> Subject:
     return Subject(tuple(dict.fromkeys(roots)), Names(names, found))
 
 
-def _parameters(f: Any, count: int) -> list[str]:
-    """Return a name for each of ``count`` arguments."""
+def _parameters(f: Any, inputs: Sequence[Any]) -> list[str]:
+    """Return a name for each argument.
+
+    Raises:
+        UnsupportedError: ``f`` takes others.
+    """
     try:
-        known = list(inspect.signature(f).parameters.values())
+        signature = inspect.signature(f)
     except (TypeError, ValueError):  # a function of C
-        known = []
+        signature = inspect.Signature([inspect.Parameter("x", inspect.Parameter.VAR_POSITIONAL)])
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        remedy = "pass its arguments after it, those by keyword with functools.partial"
+        raise UnsupportedError(f"draw: {_called(f)}{clean(signature)}: {error}; {remedy}") from None
+    known, count = list(signature.parameters.values()), len(inputs)
     titles = [p.name for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
     rest = next((p.name for p in known if p.kind is p.VAR_POSITIONAL), "x")
     return titles + [f"{rest}{i}" for i in range(count - len(titles))]
@@ -94,10 +105,10 @@ def _leaf(x: Any, name: str, trained: bool) -> Any:
     """Return an argument as a named leaf, if it is a number or an array; lists and dicts are opened."""
     if isinstance(x, Node):
         return x
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":  # NumPy's float64 is a float, too
+        return Tensor(x, requires_grad=trained, name=name)
     if isinstance(x, float):
         return Value(x, name=name) if trained else x
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
-        return Tensor(x, requires_grad=trained, name=name)
     if isinstance(x, list | tuple | dict):
         nest = Nest(x)
         return nest.refill(

@@ -12,6 +12,7 @@ from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node, Scope
 from tinygrad_mlp.nn import Parameter
 from tinygrad_mlp.tensors import Value
+from tinygrad_mlp.viz.labels import argument, clean, shorten
 
 from .naming import Names
 from .owners import owners
@@ -142,20 +143,24 @@ class Frames:
             stack += reversed(frame.inner)
         return found
 
-    def named(self, names: Iterable[str], who: str) -> set[int]:
+    def named(self, names: Any, who: str) -> set[int]:
         """Return the numbers of the calls of the modules with the given dotted names.
 
         Raises:
-            UnsupportedError: there is no such module; the message lists the names.
+            UnsupportedError: there is no such module, and the message lists the names; or no name is given.
         """
+        if not isinstance(names, Iterable):
+            kind = type(names).__name__
+            raise UnsupportedError(f"draw: {who}= is a {kind}; pass the dotted name of a module, or a list of names")
         names = [names] if isinstance(names, str) else list(names)
         wanted: set[int] = set()
         for name in names:
             found = {f.scope.call for f in self.all() if name in (f.scope.path, f.scope.title)}
             if not found:
-                known = sorted({f.scope.path or f.scope.title for f in self.all()})
+                known = [shorten(clean(x)) for x in sorted({f.scope.path or f.scope.title for f in self.all()})]
                 remedy = f"the modules are {', '.join(known[:12])}" if known else "record it under tg.sources()"
-                raise UnsupportedError(f"draw: {who}={name!r}: no module of this name made a node; {remedy}")
+                called = shorten(argument(name))
+                raise UnsupportedError(f"draw: {who}={called}: no module of this name made a node; {remedy}")
             wanted |= found
         return wanted
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 from .folding import fold
 from .frames import Closed, Frames, closed
@@ -85,16 +84,42 @@ def _partition(graph: Walk, frames: Frames, modules: Iterable[Closed], alike: li
 
 def _merge_circles(graph: Walk, label: list[int]) -> None:
     """Give the nodes of groups that depend on one another one label: what lies between closed modules joins them."""
-    while True:
-        order: TopologicalSorter[int] = TopologicalSorter()
-        for source, target, _ in graph.wires:
-            if label[source] != label[target]:
-                order.add(label[target], label[source])
-        try:
-            order.prepare()
-        except CycleError as error:
-            circle = set(error.args[1])
-            keep = max(circle)  # the label of a module, if there is one
-            label[:] = [keep if name in circle else name for name in label]
-        else:
-            return
+    sources: dict[int, list[int]] = {name: [] for name in label}
+    users: dict[int, list[int]] = {name: [] for name in label}
+    for source, target, _ in graph.wires:
+        sources[label[target]].append(label[source])
+        users[label[source]].append(label[target])
+    merged: dict[int, int] = {}
+    for name in reversed(_finished(users)):  # Kosaraju and Sharir: components by a second walk, the other way
+        if name in merged:
+            continue
+        component, stack = [], [name]
+        merged[name] = name
+        while stack:
+            component.append(stack.pop())
+            for other in sources[component[-1]]:
+                if other not in merged:
+                    merged[other] = name
+                    stack.append(other)
+        keep = max(component)  # the label of a module, if there is one
+        merged.update(dict.fromkeys(component, keep))
+    label[:] = [merged[name] for name in label]
+
+
+def _finished(after: dict[int, list[int]]) -> list[int]:
+    """Return the nodes of a graph in the order in which a walk into its depth is done with them."""
+    order: list[int] = []
+    seen: set[int] = set()
+    for start, first in after.items():
+        stack = [(start, iter(first))] if start not in seen else []
+        seen.add(start)
+        while stack:
+            name, others = stack[-1]
+            deeper = next((other for other in others if other not in seen), None)
+            if deeper is None:
+                order.append(name)
+                stack.pop()
+            else:
+                seen.add(deeper)
+                stack.append((deeper, iter(after[deeper])))
+    return order

@@ -5,6 +5,7 @@ from typing import Any
 
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
+from tinygrad_mlp.nn import Module
 
 
 class Names:
@@ -29,7 +30,7 @@ class Names:
             entries: Iterable[tuple[str, Any]] = ()
         elif isinstance(given, Mapping):
             entries = [(str(name), x) for name, x in given.items() if not str(name).startswith("_")]
-        elif hasattr(given, "named_parameters"):
+        elif isinstance(given, Module):
             entries = [("", given)]
         else:
             kind = type(given).__name__
@@ -42,7 +43,7 @@ class Names:
     def _add(self, name: str, x: Any) -> None:
         if isinstance(x, Node):
             self._names.setdefault(id(x), (x, name))
-        elif hasattr(x, "named_parameters") and not isinstance(x, type):
+        elif isinstance(x, Module):
             self.modules += [(name, x)] if hasattr(x, "named_modules") else []
             prefix = f"{name}." if name else ""
             for part, parameter in [*x.named_parameters(), *x.named_buffers()]:

@@ -1,5 +1,6 @@
 """A recorded graph as plain records: every picture of a graph reads these, none reads nodes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
@@ -16,6 +17,7 @@ from .naming import Names
 from .walk import Walk, walk
 
 BUDGET = 200
+PARALLEL = 8  # edges between two nodes that are drawn side by side; more are one, with their number
 LIMIT = 2_500  # layout time grows far faster than the graph: 2,908 nodes take seconds, 5,480 take minutes
 
 Paint = Callable[[Sequence[Any]], Mapping[str, Any]]
@@ -128,10 +130,20 @@ def _edges(graph: Walk, groups: Grouping, count: int, paint: PaintEdge | None) -
             single = len(groups.members[source]) == len(groups.members[target]) == 1
             bundles.setdefault((source, target, slot if single else 0), []).append((graph.found[t], slot))
     edges = []
-    for (source, target, slot), wires in bundles.items():
+    for (source, target, slot), wires in _bound(bundles).items():
         edge = EdgeView(f"n{source}", f"n{target}", slot, count=len(wires))
         edges.append(replace(edge, **paint(wires)) if paint is not None else edge)
     return tuple(edges)
+
+
+def _bound(bundles: dict[tuple[int, int, int], list[tuple[Any, int]]]) -> dict[tuple[int, int, int], list[Any]]:
+    """Return the edges, those between two nodes as one where they are many: a stack of one number, a thousand times."""
+    many = Counter((source, target) for source, target, _ in bundles)
+    bound: dict[tuple[int, int, int], list[Any]] = {}
+    for (source, target, slot), wires in bundles.items():
+        alone = many[source, target] <= PARALLEL
+        bound.setdefault((source, target, slot if alone else 0), []).extend(wires)
+    return bound
 
 
 def _clusters(groups: Grouping, count: int) -> tuple[tuple[ClusterView, ...], list[str]]:
@@ -177,4 +189,4 @@ def _notes(nodes: Sequence[NodeView], graph: Walk, groups: Grouping) -> tuple[st
     return tuple(notes)
 
 
-__all__ = ["BUDGET", "LIMIT", "MISSING", "Names", "ViewOptions", "view"]
+__all__ = ["BUDGET", "LIMIT", "MISSING", "PARALLEL", "Names", "ViewOptions", "view"]

@@ -14,6 +14,7 @@ from tinygrad_mlp.check.reporting import place
 from tinygrad_mlp.check.verdicts import rule_verdicts
 from tinygrad_mlp.errors import StaleError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node
+from tinygrad_mlp.nn.layers import generator
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.walk import bottom_up, walk
 from tinygrad_mlp.viz.labels import clean, number, shorten
@@ -64,7 +65,7 @@ def drawing(x: Any, *, rng: int | np.random.Generator = 0, **options: Unpack[Opt
     digits = seen.get("precision", 4)
     notes: list[str] = []
     try:
-        found = _operations(roots, report is not None and not report.passed, np.random.default_rng(rng), digits)
+        found = _operations(roots, report is not None and not report.passed, generator(rng, "draw"), digits)
     except StaleError:
         if report is None:
             raise

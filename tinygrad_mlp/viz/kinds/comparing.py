@@ -8,8 +8,9 @@ import numpy as np
 
 from tinygrad_mlp.arrays import thaw
 from tinygrad_mlp.backward import cotangents
-from tinygrad_mlp.errors import ShapeError, StaleError, UnsupportedError
+from tinygrad_mlp.errors import DTypeError, ShapeError, StaleError, UnsupportedError
 from tinygrad_mlp.graph import GRADIENTS, NODES, Node, recording, wrap
+from tinygrad_mlp.nn import Module
 from tinygrad_mlp.viz.graphs.walk import Walk, bottom_up, walk
 from tinygrad_mlp.viz.labels import argument, clean, shape_text, shorten
 
@@ -116,6 +117,7 @@ def of_snapshot(before: Mapping[str, Any], after: Node, names: Any) -> Compariso
     Raises:
         UnsupportedError: No name is that of a leaf.
         ShapeError: A value does not have its leaf's shape.
+        DTypeError: A value is no number.
     """
     graph = walk([after])
     leaves = [x for x in graph.found if isinstance(x, Node) and x.op is None]
@@ -128,8 +130,8 @@ def of_snapshot(before: Mapping[str, Any], after: Node, names: Any) -> Compariso
     if not given:
         known = sorted({name for leaf in leaves for name in (*titles.get(id(leaf), ()), leaf.name) if name})
         raise UnsupportedError(
-            f"draw: kind 'diff': before has {', '.join(map(repr, list(before)[:4])) or 'nothing'}, and no leaf of the "
-            f"graph is called so; they are {', '.join(map(repr, known[:8])) or 'without names'}: pass names=model"
+            f"draw: kind 'diff': before has {_listed([*before][:4]) or 'nothing'}, and no leaf of the "
+            f"graph is called so; they are {_listed(known[:8]) or 'without names'}: pass names=model"
         )
     old = _again(graph, given)
     late = any(x.tick > graph.found[t].tick for s, t, _ in graph.wires if type(x := graph.found[s]) in NODES)
@@ -140,6 +142,10 @@ def of_snapshot(before: Mapping[str, Any], after: Node, names: Any) -> Compariso
     return Comparison(was, now, _gradients(old[after], twins), late=late, notes=notes)
 
 
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(argument(shorten(str(name))) for name in names)
+
+
 def _titles(names: Any) -> dict[int, list[str]]:
     """Return the names that ``names=`` gives leaves, by id: those of a module's parameters without its own, too."""
     found: dict[int, list[str]] = {}
@@ -147,7 +153,7 @@ def _titles(names: Any) -> dict[int, list[str]]:
     for name, x in entries:
         if isinstance(x, Node):
             found.setdefault(id(x), []).append(str(name))
-        elif hasattr(x, "named_parameters") and not isinstance(x, type):
+        elif isinstance(x, Module):
             for part, leaf in [*x.named_parameters(), *x.named_buffers()]:
                 found.setdefault(id(leaf), []).extend([part, f"{name}.{part}"])
     return found
@@ -155,8 +161,11 @@ def _titles(names: Any) -> dict[int, list[str]]:
 
 def _like(leaf: Node, value: Any, name: str) -> Any:
     """Return an old value in the kind of the leaf's."""
+    value, called = getattr(value, "_payload", value), shorten(clean(name))
+    if np.asarray(value).dtype.kind not in "biuf":
+        raise DTypeError(f"draw: kind 'diff': before has no real numbers for {called}; give what state_dict() returned")
     if np.shape(value) != leaf.shape:
-        raise ShapeError(f"draw: kind 'diff': {name} has shape {np.shape(value)} before, and {leaf.shape} after")
+        raise ShapeError(f"draw: kind 'diff': {called} has shape {np.shape(value)} before, and {leaf.shape} after")
     return float(value) if type(leaf._payload) is float else np.array(value, leaf.dtype)
 
 

@@ -1,6 +1,7 @@
 """From the records of a graph to a finished drawing: the same formats for every kind of picture."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 from tinygrad_mlp.errors import UnsupportedError
@@ -8,7 +9,7 @@ from tinygrad_mlp.viz.formats import boxes
 from tinygrad_mlp.viz.formats.digraph import dot
 from tinygrad_mlp.viz.formats.text import tree
 from tinygrad_mlp.viz.graphs.view import ViewOptions
-from tinygrad_mlp.viz.labels import clean
+from tinygrad_mlp.viz.labels import clean, shorten
 from tinygrad_mlp.viz.records import Drawing, Frame, GraphView
 from tinygrad_mlp.viz.theme import find_theme
 
@@ -58,8 +59,9 @@ def finished(
     """
     look = find_theme(theme)
     if rankdir not in RANKDIRS:
-        raise UnsupportedError(f"draw: rankdir {rankdir!r} is not one of {', '.join(RANKDIRS)}")
+        raise UnsupportedError(f"draw: rankdir {shorten(repr(rankdir))} is not one of {', '.join(RANKDIRS)}")
     title = clean(title)
+    graph = replace(graph, notes=tuple(map(clean, graph.notes)))
     return Drawing(
         kind=kind,
         title=title,

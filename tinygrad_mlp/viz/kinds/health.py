@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
+from tinygrad_mlp.nn import Module
 from tinygrad_mlp.paths import Flow
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.labels import norm, number
@@ -55,7 +56,7 @@ def drawing(root: Any, *, seed: Any = None, model: Any = None, **options: Unpack
     """
     if not isinstance(root, Node):
         raise UnsupportedError(f"draw: kind 'health' takes one result, a tensor or Value, not {type(root).__name__}")
-    if model is not None and not hasattr(model, "named_parameters"):
+    if model is not None and not isinstance(model, Module):
         raise UnsupportedError(f"draw: model= is a {type(model).__name__}; pass the module that is trained")
     seen, look = split(options)
     names = seen.get("names")

@@ -11,7 +11,7 @@ from tinygrad_mlp.viz.records import EdgeView
 
 from .written import Writer, typeset
 
-GIVEN = 8  # so many inputs are listed
+GIVEN = 8  # so many inputs, or contributions of one operation, are listed
 
 
 class Narrator:
@@ -53,13 +53,17 @@ class Narrator:
 
         Between numbers it is upstream × local; at arrays the rule in symbols, with shape and norm.
         """
-        told, totals = [], dict(sums)
+        told: list[str] = []
+        totals = dict(sums)
         for slot, x, share in shares:
             before = x in totals
             totals[x] = totals[x] + share if before else share
+            if len(told) == GIVEN:
+                continue
             words = f"{self.slope(x)} += {self._contribution(node, slot, x, share)}"
             told.append(f"{words}, now {self.writer.measured(totals[x])}" if before else words)
-        return "; ".join(told)
+        more = f"; and {len(shares) - GIVEN:,} more" if len(shares) > GIVEN else ""
+        return "; ".join(told) + more
 
     def _contribution(self, node: Node, slot: int, x: Node, share: Any) -> str:
         upstream, local = self.slope(node), self.local(node).get(slot)

@@ -1,18 +1,18 @@
 """The paths from a result to one node: lit in the graph, their products written out, and the sum, the gradient."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Unpack
 
-import numpy as np
-
+from tinygrad_mlp.backward import initial_seed
 from tinygrad_mlp.errors import GradientError, LayoutError, UnsupportedError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, Path, Paths, as_number, is_number
 from tinygrad_mlp.viz.equations import LONGEST, count, product, signed, total
 from tinygrad_mlp.viz.graphs.describing import Describer, gradient_of
 from tinygrad_mlp.viz.graphs.naming import Names
-from tinygrad_mlp.viz.graphs.view import BUDGET, LIMIT
+from tinygrad_mlp.viz.graphs.view import BUDGET, LIMIT, PARALLEL
 from tinygrad_mlp.viz.graphs.walk import walk
 from tinygrad_mlp.viz.labels import clean, norm, number, shorten
 from tinygrad_mlp.viz.records import Drawing, EdgeView, Entry, GraphView, NodeView, Row
@@ -128,11 +128,17 @@ class _Picture:
         """Return the edges: those on paths point as the gradient flows and tell the local derivative."""
         between = set(map(id, self.paths.nodes))
         lit = {(id(node), slot) for path in self.shown.lit for node, slot in path.steps}
-        edges = []
+        many = Counter((source, target) for source, target, _, _ in self.shown.wires)
+        bundles: dict[tuple[int, int, int], list[tuple[Node, int]]] = {}
         for source, target, node, slot in self.shown.wires:
-            edge = EdgeView(f"n{source}", f"n{target}", slot, lit=(id(node), slot) in lit)
+            alone = many[source, target] <= PARALLEL or (id(node), slot) in lit
+            bundles.setdefault((source, target, slot if alone else -1), []).append((node, slot))
+        edges = []
+        for (source, target, _), wires in bundles.items():
+            node, slot = wires[0]
+            edge = EdgeView(f"n{source}", f"n{target}", slot, count=len(wires), lit=(id(node), slot) in lit)
             if id(node) in between and node is not self.paths.to and id(node.inputs[slot]) in between:
-                edge = self.slopes.edge(edge, [(node, slot)], letters)
+                edge = self.slopes.edge(edge, wires, letters)
                 sign = edge.sign if edge.local is None else (edge.local > 0) - (edge.local < 0)
                 edge = replace(edge, label=edge.label[:1], sign=sign)
             edges.append(edge)
@@ -164,9 +170,12 @@ class _Picture:
         """Return the product along a path, in symbols and numbers; of arrays the nodes it runs through and its norm."""
         names = [self.letters.get(id(node), "") for node in path.nodes]
         if not all(map(is_number, path.nodes)):
-            known = [name or clean(node.op.name) for name, node in zip(names, path.nodes, strict=True)]
+            known = [
+                name or (clean(node.op.name) if node.op is not None else self.end)
+                for name, node in zip(names, path.nodes, strict=True)
+            ]
             return f"{' → '.join(_few(known))}: {self._amount(path.product)}"
-        factors = [*([] if self.seed is None else [as_number(np.asarray(self.seed))]), *path.factors]
+        factors = [*([] if self.seed is None else [as_number(initial_seed(self.paths.root, self.seed))]), *path.factors]
         numbers = product(factors or [1.0], as_number(path.product), self.precision)
         if not path.slots or len(factors) > LONGEST or not all(names):
             return numbers

@@ -12,7 +12,7 @@ from tinygrad_mlp.ops import affine
 from tinygrad_mlp.paths import local_derivatives
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, view
-from tinygrad_mlp.viz.labels import number, subscript
+from tinygrad_mlp.viz.labels import number, shorten, subscript
 from tinygrad_mlp.viz.records import Drawing, EdgeView, GraphView, NodeView
 from tinygrad_mlp.viz.unfolding.building import Unfolded, unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
@@ -142,4 +142,5 @@ def _subscripts(made: Unfolded, shown: Sequence[Node]) -> list[str]:
     pairs = zip(np.ndindex(origin.shape), made.cells[origin].flat, strict=True)
     index = next(index for index, cell in pairs if cell is x)
     python = ", ".join(map(str, index))
-    return [f"subscripts count from 1: {x.name} is {x.name[: -len(index)]}[{python}]"] if index else []
+    letter = shorten(x.name[: -len(index)], 60)
+    return [f"subscripts count from 1: {shorten(x.name, 60)} is {letter}[{python}]"] if index else []

@@ -35,6 +35,7 @@ class Slopes:
         """Keep both."""
         self.flow, self.precision = flow, precision
         self._last: tuple[Any, dict[int, float]] = None, {}
+        self._last_locals: tuple[Any, dict[int, float]] = None, {}
         self._rules: dict[Any, str] = {}
 
     def flows(self, node: Node) -> dict[int, float]:
@@ -42,6 +43,12 @@ class Slopes:
         if self._last[0] is not node:  # the edges of one node come one after another
             self._last = node, {slot: _measure(x, c) for slot, x, c in self.flow.contributions(node)}
         return self._last[1]
+
+    def locals(self, node: Node) -> dict[int, float]:
+        """Return the local derivatives of ``node`` by argument; none at arrays."""
+        if self._last_locals[0] is not node:
+            self._last_locals = node, {slot: d for slot, _, d in self.flow.locals(node)}
+        return self._last_locals[1]
 
     def arrivals(self, wanted: Iterable[Node]) -> dict[Node, list[float]]:
         """Return for each wanted node what its gradient is the sum of: numbers, or the norms of arrays."""
@@ -70,7 +77,7 @@ class Slopes:
         (node, slot), flow, digits = wires[0], flows[0], self.precision
         single = is_number(node.inputs[slot])
         sign = int(np.sign(flow)) if single and flow == flow else 0
-        local = next((d for i, _, d in self.flow.locals(node) if i == slot), None)
+        local = self.locals(node).get(slot)
         if local is None:
             given = signed(flow, digits) if single else f"norm {number(flow, digits)}"
             label: tuple[str, ...] = (self._rule(node, slot), given)
@@ -85,7 +92,7 @@ class Slopes:
 
     def _rule(self, node: Node, slot: int) -> str:
         """Return ``rule_text``, that of equal operations once: it runs a rule on symbols."""
-        if node.params:
+        if node.params or len(node.inputs) > len(string.ascii_lowercase):
             return rule_text(node, slot, self.precision)
         key = node.op, slot, tuple(x if isinstance(x, int | float) else getattr(x, "shape", ()) for x in node.inputs)
         if key not in self._rules:
@@ -153,12 +160,15 @@ def lettered(views: Sequence[NodeView], members: Sequence[Sequence[Any]]) -> tup
 def rule_text(node: Node, slot: int, precision: int = 4) -> str:
     """Return what the rule of argument ``slot`` gives for the cotangent g, in symbols; y is the result of ``node``.
 
-    Where a rule cannot run on symbols, or its formula is too long for an arrow, the op's name stands for it.
+    Where a rule cannot run on symbols, where its formula is too long for an arrow, or where it has more operands than
+    there are letters, the op's name stands for it.
     """
     op, inputs = node.op, node.inputs
+    if len(inputs) > len(string.ascii_lowercase):
+        return f"vjp of {clean(op.name)}"
     letters = [symbol.letter for symbol in operands_of(op)]
     if len(letters) != len(inputs):
-        letters = [string.ascii_lowercase[i % 26] for i in range(len(inputs))]
+        letters = list(string.ascii_lowercase[: len(inputs)])
     operands = [
         x
         if x is None or isinstance(x, int | float)

@@ -16,6 +16,7 @@ from tinygrad_mlp.viz.labels import clean, norm, number, shape_text
 from tinygrad_mlp.viz.unfolding.cells import number_of
 
 TERMS = 4  # of a longer sum of products the first and the last ones are written
+OPERANDS = 26  # that an operation whose rule is written out may have
 LONGEST = 72  # characters of a formula; of a longer one the operation's name and operands are written
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")
 BRACKETED = re.compile(r"(?<=\()\((−[^()]*)\)(?=[,)])|(?<=, )\((−[^()]*)\)(?=[,)])")
@@ -87,6 +88,9 @@ class Writer:
 
     def rule(self, node: Node, slot: int, upstream: str) -> str:
         """Return what the rule of an argument gives, in names, of the gradient ``upstream`` of ``node``."""
+        called = f"vjp of {clean(node.op.name)}({upstream})"
+        if len(node.inputs) > OPERANDS:
+            return called
 
         def formula() -> Formula:
             g = Symbol(upstream, node.shape)
@@ -94,7 +98,7 @@ class Writer:
             operands = [_symbol(x, self.name, rule=True) for x in node.inputs]
             return Formula(run_rule(node.op, slot, g, y, operands, node.params))
 
-        text = self._written(formula) or f"vjp of {clean(node.op.name)}({upstream})"
+        text = self._written(formula) or called
         labels = [x for x in node.inputs if _is_index(x)]  # symbols call a constant C
         text = re.sub(r"\bC\b", self.name(labels[0]), text) if len(labels) == 1 else text
         summed = node.op.elementwise and node.inputs[slot].shape != node.shape

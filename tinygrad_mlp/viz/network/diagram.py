@@ -8,6 +8,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+import numpy as np
+
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.viz.labels import clean, norm, number, summary
 from tinygrad_mlp.viz.records import Drawing
@@ -94,12 +96,20 @@ def _record(model: Any, sample: Any = None) -> Mapping[str, Any]:
         if sample is not None:
             raise UnsupportedError("draw: a record is not computed: pass the model with sample=, or describe(sample)")
         return model
-    if not callable(getattr(model, "describe", None)):
+    if isinstance(model, type) or not callable(getattr(model, "describe", None)):
         raise UnsupportedError(f"draw: {type(model).__name__} describes no layers; pass a module or a record")
+    if sample is not None and not _is_row(sample):
+        raise UnsupportedError("draw: sample= is no row of real numbers; give one row of the data, such as X[0]")
     record = model.describe() if sample is None else model.describe(sample)
     if not isinstance(record, Mapping):
         raise UnsupportedError(f"draw: describe() of {type(model).__name__} returned no dict: {type(record).__name__}")
     return record
+
+
+def _is_row(sample: Any) -> bool:
+    """Return whether a sample is made of real numbers; whether there are as many as it takes the model knows."""
+    items = sample if isinstance(sample, list | tuple) else [sample]
+    return all(np.asarray(getattr(x, "_payload", x)).dtype.kind in "biuf" for x in items)
 
 
 def _loaded(x: Any, other: Any) -> Any:

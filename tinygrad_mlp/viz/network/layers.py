@@ -14,6 +14,8 @@ import numpy as np
 from tinygrad_mlp.errors import DataError
 from tinygrad_mlp.viz.labels import clean, shorten
 
+ARRAYS = ("weight", "bias", "weight_grad", "bias_grad", "output")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -47,40 +49,56 @@ def read_layers(record: Mapping[str, Any]) -> list[Layer]:
     """Return the layers of a record.
 
     Raises:
-        DataError: the record has no layers, or a layer without a number of units.
+        DataError: the record has no layers, a layer without a number of units, or other things than numbers.
     """
     rows = record.get("layers")
-    if not isinstance(rows, Sequence) or not rows:
-        raise DataError("draw: the description has no layers")
+    if isinstance(rows, str) or not isinstance(rows, Sequence) or not rows:
+        raise DataError("draw: the description has no layers: give a list of dicts, the input first")
     layers: list[Layer] = []
     for place, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise DataError(f"draw: layer {place} of the description is a {type(row).__name__}, not a dict")
         units = row.get("units")
-        if not isinstance(units, int | np.integer) or units < 1:
+        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
             raise DataError(f"draw: layer {place} of the description has units={units!r}, not a positive integer")
         layers.append(_layer(row, place, int(units), layers[-1].units if layers else 0))
     return layers
 
 
 def _layer(row: Mapping[str, Any], place: int, units: int, before: int) -> Layer:
-    weight, bias = row.get("weight"), row.get("bias")
+    numbers = {field: _numbers(row.get(field), f"{field} of layer {place}") for field in ARRAYS}
+    weight, bias, output = numbers["weight"], numbers["bias"], numbers["output"]
+    parameters = row.get("parameters")  # some units have more, such as the widths of radial basis units
     if weight is not None:
         count = np.size(weight) + (np.size(bias) if bias is not None else 0)
     else:
         count = (before + 1) * units if place else 0  # a dense layer with biases, unless it says otherwise
-    output = row.get("output")
     return Layer(
         name=shorten(clean(row.get("name", "") or f"layer {place}"), 24),
         units=units,
         activation=shorten(clean(row.get("activation", "") or ""), 24),
-        parameters=int(row.get("parameters", count)),  # some units have more, such as the widths of radial basis units
+        parameters=int(parameters) if isinstance(parameters, int | np.integer) else count,
         has_bias=place > 0 and (bias is not None or weight is None),
         weight=_pieces(weight, (before, units)),
         bias=_pieces(bias, (units,)),
-        weight_grad=_pieces(row.get("weight_grad"), (before, units)),
-        bias_grad=_pieces(row.get("bias_grad"), (units,)),
-        output=np.reshape(output, -1).astype(float) if output is not None and np.size(output) == units else None,
-        noun=clean(row.get("lines", "weight")),
+        weight_grad=_pieces(numbers["weight_grad"], (before, units)),
+        bias_grad=_pieces(numbers["bias_grad"], (units,)),
+        output=np.reshape(output, -1) if output is not None and np.size(output) == units else None,
+        noun=clean(row.get("lines") or "weight"),
     )
+
+
+def _numbers(x: Any, what: str) -> Any:
+    """Return an array of numbers as float64, None as it is."""
+    if x is None:
+        return None
+    try:
+        array = np.asarray(x)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64)
+    except (TypeError, ValueError):
+        pass  # rows of several lengths, or objects that are no numbers
+    raise DataError(f"draw: {what} holds no real numbers; give an array of floats, or None where it is not known")
 
 
 def _pieces(numbers: Any, shape: tuple[int, ...]) -> Any:
@@ -89,4 +107,4 @@ def _pieces(numbers: Any, shape: tuple[int, ...]) -> Any:
     size = np.shape(numbers)
     if numbers is None or size[:-1] != tuple(rows) or not size[-1] or size[-1] % units:
         return None
-    return np.asarray(numbers, dtype=np.float64).reshape(*rows, units, -1)
+    return numbers.reshape(*rows, units, -1)

@@ -11,6 +11,7 @@ from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.graph import NODES, Meta, Node, new
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.walk import Walk, bottom_up, walk
+from tinygrad_mlp.viz.labels import clean, shorten
 
 from .cells import Cells, cells, filled
 from .choosing import Choice, Wanted, choose
@@ -232,5 +233,5 @@ def whole(unfolded: Unfolded, names: Names) -> Sequence[str]:
 
 
 def _listed(nodes: Iterable[Node], names: Names) -> str:
-    words = list(dict.fromkeys(names.of(node) or node.op.name for node in nodes))
+    words = list(dict.fromkeys(shorten(clean(names.of(node) or node.op.name)) for node in nodes))
     return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")

@@ -12,6 +12,7 @@ from tinygrad_mlp.ops import linear, matmul
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import LIMIT
 from tinygrad_mlp.viz.graphs.walk import Walk
+from tinygrad_mlp.viz.labels import argument, clean, shorten
 
 from .trial import Trial, is_single, try_out
 
@@ -81,17 +82,16 @@ def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force:
 def _named(found: list[Any], wanted: Any, names: Names) -> list[Any]:
     """Return the nodes that are asked for, in the order of the graph."""
     given = [wanted] if isinstance(wanted, str | Node) or not isinstance(wanted, Iterable) else list(wanted)
-    chosen = set()
+    chosen, operations = set(), set(found)
     for one in given:
         if isinstance(one, str):
             matches = [x for x in found if one in (names.of(x), x.op.name) or _lies_in(x, one)]
             if not matches:
-                known = dict.fromkeys(names.of(x) or x.op.name for x in found)
-                raise UnsupportedError(
-                    f"draw: expand={one!r}: no operation has this name; there are {', '.join(list(known)[:12])}"
-                )
+                known = dict.fromkeys(shorten(clean(names.of(x) or x.op.name)) for x in found)
+                called, listed = shorten(argument(one)), ", ".join(list(known)[:12])
+                raise UnsupportedError(f"draw: expand={called}: no operation has this name; there are {listed}")
             chosen.update(matches)
-        elif one in set(found):
+        elif isinstance(one, Node) and one in operations:
             chosen.add(one)
         else:
             what = f"a {type(one).__name__} that is no operation of this graph"
@@ -131,7 +131,7 @@ def _extra(apart: dict[Node, Trial]) -> int:
 
 
 def _too_large(node: Node, names: Names, total: int) -> LayoutError:
-    name = names.of(node) or node.op.name
+    name = shorten(clean(names.of(node) or node.op.name))
     return LayoutError(
         f"draw: with {name!r} of shape {tuple(node.shape)} taken apart there would be about {total:,} nodes "
         f"(limit {LIMIT:,}); take fewer samples, such as X[:1], or pass force=True"
