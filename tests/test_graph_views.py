@@ -245,7 +245,9 @@ def test_what_lies_between_two_closed_modules_that_need_one_another_is_closed_wi
 
 def test_unknown_modules_are_refused_with_those_that_there_are():
     _, loss = deep(2)
-    with pytest.raises(UnsupportedError, match=r"collapse='blocks.7': no module .* the modules are Deep, blocks.0"):
+    with pytest.raises(
+        UnsupportedError, match=r"collapse='blocks.7': no module .* the modules are Deep, first, blocks.0"
+    ):
         view(loss, collapse=["blocks.7"])
     with pytest.raises(UnsupportedError, match=r"record it under tg\.sources\(\)"):
         view(Value(1.0) * 2.0, expand=["a"])
@@ -316,11 +318,11 @@ def test_modules_that_take_turns_are_not_repeats_of_one_another():
 
 def test_calls_of_one_module_in_a_row_are_folded_and_its_parameters_counted_once():
     layer = nn.Linear(4, 4, rng=0)
-    net = nn.Sequential(layer, layer, layer, layer)
+    net = nn.Sequential(*[layer] * 20)
     with tg.sources():
         y = net(np.ones((1, 4)))
     [group_view] = [node for node in view(y).nodes if node.kind == "group"]
-    assert group_view.title == "Linear ×4"
+    assert group_view.title == "Linear ×20"
     assert "20 parameters" in [row.text for row in group_view.rows]
 
 
@@ -341,3 +343,56 @@ def test_a_module_that_is_called_again_without_a_record_has_no_frame():
     model = Recurrent()
     y = model([np.ones((1, 4))] * 3)
     assert view(y, names=model).clusters == ()
+
+
+class Residual(nn.Module):
+    """Blocks whose short cuts are added outside of them."""
+
+    def __init__(self, count):
+        self.blocks = [nn.Sequential(nn.Linear(4, 4, rng=i), tg.tanh, nn.Linear(4, 4, rng=i)) for i in range(count)]
+
+    def __call__(self, x):
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+
+def test_what_lies_between_repeats_is_folded_with_them_but_not_what_follows():
+    with tg.sources():
+        y = Residual(12)(np.ones((2, 4)))
+    assert [node.title for node in view(y).nodes][:2] == ["+ add", "Sequential, add ×12"]
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        self.q, self.k, self.v, self.o = (nn.Linear(8, 8, rng=i) for i in range(4))
+
+    def __call__(self, x):
+        weights = tg.softmax(self.q(x) @ tg.swapaxes(self.k(x), -1, -2), axis=-1)
+        return self.o(weights @ self.v(x))
+
+
+def test_modules_side_by_side_are_not_repeats():
+    with tg.sources():
+        y = Attention()(Tensor(np.ones((2, 5, 8)), requires_grad=False, name="x"))
+    graph = view(y)
+    assert not [node for node in graph.nodes if node.kind == "group"]
+    assert [c.title.split(":")[0] for c in graph.clusters][1:] == ["q", "k", "v", "o"]
+
+
+def test_one_module_on_many_samples_is_folded():
+    model = nn.MLP([2, 3, 1], rng=0)
+    with tg.sources():
+        losses = [(model(Tensor(np.ones((1, 2)) * i, requires_grad=False)) - 1.0) ** 2 for i in range(30)]
+    titles = [node.title for node in view(sum(losses[1:], losses[0])).nodes]
+    assert "MLP ×30" in titles
+
+
+def test_all_modules_of_a_list_open_and_close_by_its_name():
+    model, loss = deep(12)
+    opened = view(loss, names=model, expand="blocks", budget=None)
+    assert not [node for node in opened.nodes if node.kind == "group"]
+    assert [n.title for n in view(deep(2)[1], collapse="blocks").nodes if n.kind == "group"] == [
+        "blocks.1: Block",
+        "blocks.0: Block",
+    ]

@@ -4,10 +4,12 @@ import gc
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from tinygrad_mlp.backward import cotangents
 from tinygrad_mlp.check import GradcheckReport
+from tinygrad_mlp.compiler.compiled import Compiled
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 
@@ -87,7 +89,9 @@ def draw(
     kind = kind or _default(x, inputs)
     check_values({"kind": kind, "engine": engine, "timeout": timeout})
     if kind not in KINDS:
-        raise UnsupportedError(f"draw: unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
+        near = get_close_matches(kind, KINDS, 1)
+        meant = f", did you mean {near[0]!r}?" if near else ""
+        raise UnsupportedError(f"draw: unknown kind {kind!r}; the kinds are {', '.join(KINDS)}{meant}")
     _check_options(kind, inputs, options)
     check_values(options)
     with _uncollected():
@@ -134,6 +138,11 @@ def _drawing(kind: str, x: Any, inputs: Sequence[Any], options: dict[str, Any]) 
     subject = _subject(kind, x, inputs, options.pop("names", None))
     if len(subject.roots) > 1 and kind not in SEVERAL:
         raise UnsupportedError(f"draw: kind {kind!r} is of one result, and there are {len(subject.roots)}: return one")
+    if isinstance(x, Compiled) and kind not in SEVERAL and not subject.root.requires_grad:
+        raise UnsupportedError(
+            f"draw: kind {kind!r} needs gradients, which a compiled function does not record of its arguments; "
+            "draw(f.__wrapped__, …) draws the plain function"
+        )
     if kind == "path":
         return path.drawing(subject.root, _target(subject, target), names=subject.names, **options)
     if kind == "ops" and inputs and _is_differentiable(subject.root):
@@ -163,7 +172,10 @@ def _subject(kind: str, x: Any, inputs: Sequence[Any], names: Any) -> Subject:
     """Return the recorded results of what was given."""
     if isinstance(x, Node) or (isinstance(x, list) and x and all(isinstance(y, Node) for y in x)):
         if inputs:
-            raise UnsupportedError(f"draw: kind {kind!r} of a recorded result takes no inputs: it is computed already")
+            remedy = "; kind='path' leads from it to a node" if isinstance(inputs[0], Node) else ""
+            raise UnsupportedError(
+                f"draw: kind {kind!r} of a recorded result takes no inputs: it is computed already{remedy}"
+            )
         return Subject(tuple(x) if isinstance(x, list) else (x,), Names(names))
     if not inputs and _is_network(x):
         raise UnsupportedError(

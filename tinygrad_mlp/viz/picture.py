@@ -48,7 +48,8 @@ class Picture:
             LayoutError: the program that was asked for does not exist, failed, or ran out of time.
         """
         if not self._svg:
-            self._svg = self._drawing.native() if self._drawing.laid_out else self._layout()
+            own = self._drawing.laid_out or (self._drawing.frames and not self._engine)  # steps must not move
+            self._svg = self._drawing.native() if own else self._layout()
         return self._svg
 
     def _layout(self) -> str:

@@ -53,6 +53,10 @@ def recorded(f: Any, inputs: Sequence[Any], names: Any = None) -> Subject:
     found: dict[int, tuple[Any, str]] = {}
     with sources(), Naming(found):
         result = f(*arguments)
+    if hasattr(result, "named_parameters"):
+        raise UnsupportedError(
+            f"draw: {_called(f)} returned a {type(result).__name__}, not what it computes; draw that"
+        )
     roots = [x for x in Nest(result).leaves if isinstance(x, Node)]
     if not roots:
         raise UnsupportedError(

@@ -10,7 +10,7 @@ from tinygrad_mlp.graph import Node
 from tinygrad_mlp.viz.labels import argument, clean, norm, number, shorten, summary
 from tinygrad_mlp.viz.records import NodeView, Row
 
-from .frames import Closed
+from .closing import Closed
 from .naming import Names
 
 UNKNOWN = "known when it runs"  # the value of a node that is being traced

@@ -1,10 +1,6 @@
-"""Frames around the nodes that one call of a module makes, and which of them are shown closed.
+"""Frames around the nodes that one call of a module makes."""
 
-Modules that follow one another and are alike, such as the twelve blocks of a deep network, are closed as one:
-'Block ×12'.
-"""
-
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +13,6 @@ from tinygrad_mlp.viz.labels import argument, clean, shorten
 from .naming import Names
 from .owners import owners
 from .walk import Walk
-
-REPEATS = 3  # so many alike in a row are folded
 
 
 @dataclass(eq=False)
@@ -144,7 +138,7 @@ class Frames:
         return found
 
     def named(self, names: Any, who: str) -> set[int]:
-        """Return the numbers of the calls of the modules with the given dotted names.
+        """Return the numbers of the calls of the modules with the given dotted names, or of those in a list of a name.
 
         Raises:
             UnsupportedError: there is no such module, and the message lists the names; or no name is given.
@@ -156,9 +150,11 @@ class Frames:
         wanted: set[int] = set()
         for name in names:
             found = {f.scope.call for f in self.all() if name in (f.scope.path, f.scope.title)}
+            found = found or {f.scope.call for f in self.all() if f.scope.path.startswith(f"{name}.")}  # all of a list
             if not found:
-                known = [shorten(clean(x)) for x in sorted({f.scope.path or f.scope.title for f in self.all()})]
-                remedy = f"the modules are {', '.join(known[:12])}" if known else "record it under tg.sources()"
+                known = [shorten(clean(x)) for x in dict.fromkeys(f.scope.path or f.scope.title for f in self.all())]
+                listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+                remedy = f"the modules are {listed}" if known else "record it under tg.sources()"
                 called = shorten(argument(name))
                 raise UnsupportedError(f"draw: {who}={called}: no module of this name made a node; {remedy}")
             wanted |= found
@@ -172,83 +168,3 @@ def _common(a: Frame | None, b: Frame | None) -> Frame | None:
             return None
         a, b = (a.outer, b) if a.depth >= b.depth else (a, b.outer)
     return a
-
-
-@dataclass(frozen=True)
-class Closed:
-    """What is shown as one node: a module, or several that are alike."""
-
-    frames: tuple[Frame, ...]
-    nodes: tuple[int, ...]
-
-    @property
-    def title(self) -> str:
-        """``hidden1: Linear``, or ``Block ×12``."""
-        first = self.frames[0]
-        if len(self.frames) > 1:
-            return f"{first.scope.title} ×{len(self.frames)}"
-        return f"{first.name}: {first.scope.title}" if first.name else first.scope.title
-
-    @property
-    def where(self) -> str:
-        """The names of the first and the last of several."""
-        return f"{self.frames[0].name} … {self.frames[-1].name}" if len(self.frames) > 1 else ""
-
-
-def closed(graph: Walk, frames: Frames, depth: int | None, collapse: set[int], expand: set[int]) -> list[Closed]:
-    """Return what is shown closed: modules at ``depth``, those of ``collapse``, repeats; but nothing of ``expand``.
-
-    Args:
-        graph: the walk.
-        frames: its frames.
-        depth: how many frames may lie around a node: 0 closes all modules; None closes none.
-        collapse: numbers of calls to close.
-        expand: numbers of calls to open.
-    """
-    opened = set(expand)
-    for frame in reversed(frames.all()):  # what is around an open module is open
-        if frame.scope.call in opened and frame.outer is not None:
-            opened.add(frame.outer.scope.call)
-    found: list[Closed] = []
-    signatures = _signatures(graph, frames)
-    apart = opened | collapse | ({frame.scope.call for frame in frames.all()} if frames.are_guessed else set())
-    stack = [frames.top]
-    while stack:
-        siblings = stack.pop()
-        for run in _runs(siblings, signatures, apart):
-            first = run[0]
-            shut = first.scope.call not in opened and (depth is not None and first.depth >= depth)
-            if len(run) >= REPEATS or shut or first.scope.call in collapse:
-                groups = [tuple(run)] if len(run) >= REPEATS else [(frame,) for frame in run]
-                found += [Closed(group, tuple(n for f in group for n in f.all_nodes())) for group in groups]
-            else:
-                stack += [frame.inner for frame in run]
-    return found
-
-
-def _runs(siblings: Sequence[Frame], signatures: dict[int, int], apart: set[int]) -> list[list[Frame]]:
-    """Return the frames, those together that follow one another and are alike: calls of one module, or of as many."""
-    runs: list[list[Frame]] = []
-    for frame in siblings:
-        run = runs[-1] if runs else [frame]
-        alike = signatures[frame.scope.call] == signatures[run[-1].scope.call]
-        paths = len({f.scope.path for f in [*run, frame]})
-        kept_apart = frame.scope.call in apart or run[-1].scope.call in apart
-        if runs and alike and paths in (1, len(run) + 1) and not kept_apart:
-            run.append(frame)
-        else:
-            runs.append([frame])
-    return runs
-
-
-def _signatures(graph: Walk, frames: Frames) -> dict[int, int]:
-    """Return for each call what its module does: its kind, and its operations with their shapes."""
-    signatures: dict[int, int] = {}
-    numbers: dict[Hashable, int] = {}
-    for frame in reversed(frames.all()):
-        found = [x for at in frame.nodes if isinstance(x := graph.found[at], Node)]  # the first may have constants
-        ops = [("leaf" if x.op is None else x.op.name, x.shape) for x in found]
-        inner = tuple(signatures[f.scope.call] for f in frame.inner)
-        key = frame.scope.title, frame.scope.parameters, tuple(sorted(ops)), inner
-        signatures[frame.scope.call] = numbers.setdefault(key, len(numbers))
-    return signatures

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .closing import Closed, closed
 from .folding import fold
-from .frames import Closed, Frames, closed
+from .frames import Frames
 from .naming import Names
 from .walk import Walk
 
