@@ -208,7 +208,7 @@ REFUSED = [
     ((Y, "spaghetti"), {}, r"unknown kind 'spaghetti'"),
     ((Y,), {"kind": "bacward"}, r"did you mean 'backward'\?"),
     ((Y, W), {}, r"kind='path' leads from it to a node"),
-    ((lambda _: layer()[0], 1.0), {}, r"returned a MLP: draw that"),
+    ((lambda _: layer()[0], 1.0), {}, r"returned a MLP"),
     ((tg.compile(lambda a: a * a), 2.0), {"kind": "backward"}, r"draw\(f.__wrapped__"),
     ((Y,), {"colour": "red"}, r"kind 'ops' has no option 'colour'; its options are .*budget"),
     ((MODEL,), {"kind": "network", "budget": 3}, r"no option 'budget'; its options are .*sample"),

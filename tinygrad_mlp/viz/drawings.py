@@ -68,7 +68,7 @@ def draw(
         **options: Of every kind: ``title=``, ``theme="light"|"dark"|"print"``, ``precision=4``. Of graphs:
             ``names=locals()``, ``budget=200``, ``force=False``, ``rankdir="TB"|"LR"``, and for the frames of modules
             ``depth=``, ``collapse=``, ``expand=``. Of ``network``: ``show="weights"|"gradients"``, ``sample=``,
-            ``max_units=8``, ``inputs=`` and ``outputs=`` (names). Of ``path``: ``to=``, ``k=3``. Of the kinds that
+            ``max_units=8``, ``inputs=`` and ``outputs=`` (names). Of ``path``: ``to=``, ``k=5``. Of the kinds that
             differentiate: ``seed=``.
 
     Returns:

@@ -7,12 +7,14 @@ from typing import Any, Unpack
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow
+from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import view
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
 from .finished import Options, finished, split
-from .slopes import Slopes, lettered
+from .lettering import Letters
+from .slopes import Slopes
 
 LETTERS = "rules: g is the gradient that arrives, y the operation's result, other letters its arguments in order"
 
@@ -37,6 +39,8 @@ def drawing(root: Any, *, seed: Any = None, **options: Unpack[Options]) -> Drawi
     if not isinstance(root, Node):
         raise UnsupportedError(f"draw: kind 'backward' takes one result, a tensor or Value, not {type(root).__name__}")
     seen, look = split(options)
+    names = seen.get("names")
+    seen["names"] = names = names if isinstance(names, Names) else Names(names)
     slopes = Slopes(Flow(root, seed), seen.get("precision", 4))
     members: list[Sequence[Any]] = []
     wires: list[Sequence[tuple[Any, int]]] = []
@@ -50,7 +54,8 @@ def drawing(root: Any, *, seed: Any = None, **options: Unpack[Options]) -> Drawi
         return {}
 
     graph = view(root, paint=keep, paint_edge=keep_edge, **seen)
-    return finished("backward", _painted(graph, members, wires, slopes, find_theme(look.get("theme", "light"))), **look)
+    theme = find_theme(look.get("theme", "light"))
+    return finished("backward", _painted(graph, members, wires, slopes, Letters(root, names), theme), **look)
 
 
 def _painted(
@@ -58,12 +63,13 @@ def _painted(
     members: Sequence[Sequence[Any]],
     wires: Sequence[Sequence[tuple[Any, int]]],
     slopes: Slopes,
+    called: Letters,
     theme: Theme,
 ) -> GraphView:
     """Return the graph with gradients; ``members`` and ``wires`` say what each record stands for."""
     alone = [xs[0] if len(xs) == 1 and isinstance(xs[0], Node) else None for xs in members]
     terms = slopes.arrivals(x for x in alone if x is not None)
-    views, letters = lettered(graph.nodes, members)
+    views, letters = called.lettered(graph.nodes, members)
     nodes = [
         slopes.node(v, xs, terms[x] if x is not None else ()) for v, xs, x in zip(views, members, alone, strict=True)
     ]

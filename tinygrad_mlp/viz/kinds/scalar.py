@@ -19,7 +19,7 @@ from tinygrad_mlp.viz.unfolding.choosing import Wanted
 from tinygrad_mlp.viz.unfolding.gathering import elements
 
 from .finished import finished, split
-from .slopes import lettered
+from .lettering import Letters
 from .written import Writer
 
 DIGITS = "".join(map(subscript, range(10)))
@@ -55,7 +55,7 @@ def drawing(root: Any, *, expand: Wanted = None, **options: Any) -> Drawing:
     members: list[Sequence[Any]] = []
     wires: list[Sequence[tuple[Any, int]]] = []
     graph = view(made.root, names=names, budget=budget, paint=kept(members), paint_edge=kept(wires), **seen)
-    graph = _painted(graph, members, wires, made, seen.get("precision", 4))
+    graph = _painted(graph, members, wires, made, Letters(made.root, names), seen.get("precision", 4))
     remarks = [*whole(made, names), *_remarks(made, members)]
     return finished("scalar", replace(graph, notes=(*graph.notes, *remarks)), **look)
 
@@ -75,10 +75,11 @@ def _painted(
     members: Sequence[Sequence[Any]],
     wires: Sequence[Sequence[tuple[Any, int]]],
     made: Unfolded,
+    called: Letters,
     precision: int,
 ) -> GraphView:
     """Return the records with names for all numbers, formulas and local derivatives."""
-    views, letters = lettered(graph.nodes, members)
+    views, letters = called.lettered(graph.nodes, members)
     alone = {xs[0]: v for v, xs in zip(views, members, strict=True) if len(xs) == 1 and type(xs[0]) in NODES}
     writer = Writer({id(x): v.name for x, v in alone.items()}, precision)
     nodes = [_node(v, xs[0], made, writer) if len(xs) == 1 else v for v, xs in zip(views, members, strict=True)]

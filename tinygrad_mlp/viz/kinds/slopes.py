@@ -13,8 +13,10 @@ from tinygrad_mlp.paths import Flow, as_number, is_number
 from tinygrad_mlp.symbols import Symbol, operands_of, vjp_formula
 from tinygrad_mlp.viz.equations import product, signed, total
 from tinygrad_mlp.viz.graphs.describing import gradient_of
-from tinygrad_mlp.viz.labels import clean, norm, number, shorten, subscript
+from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import EdgeView, NodeView
+
+from .lettering import typeset
 
 FEW = 4  # so many contributions to a gradient are written out
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")
@@ -139,24 +141,6 @@ def agree(one: Any, other: Any) -> bool:
     return bool(np.allclose(one, other, rtol=1e-4 if single else 1e-9, atol=1e-12, equal_nan=True))
 
 
-def lettered(views: Sequence[NodeView], members: Sequence[Sequence[Any]]) -> tuple[list[NodeView], dict[str, str]]:
-    """Return the nodes, single numbers without a name called v₁, v₂ … from the inputs on, and all names by key.
-
-    Source: the names are those of A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd ed., 2008, chapter 2.
-    """
-    named: list[NodeView] = []
-    letters: dict[str, str] = {}
-    count = 0
-    for view, nodes in zip(reversed(views), reversed(members), strict=True):
-        alone = len(nodes) == 1 and isinstance(nodes[0], Node) and nodes[0].requires_grad and is_number(nodes[0])
-        if alone and not view.name and view.kind != "group":
-            count += 1
-            view = replace(view, name=f"v{subscript(count)}")
-        named.append(view)
-        letters[view.key] = shorten(view.name, 12) if len(nodes) == 1 else ""
-    return named[::-1], letters
-
-
 def rule_text(node: Node, slot: int, precision: int = 4) -> str:
     """Return what the rule of argument ``slot`` gives for the cotangent g, in symbols; y is the result of ``node``.
 
@@ -177,7 +161,7 @@ def rule_text(node: Node, slot: int, precision: int = 4) -> str:
     ]
     try:
         formula = vjp_formula(op, slot, operands, **node.params)
-        text = clean(LONG.sub(lambda found: number(float(found[0]), precision), formula.text))
+        text = typeset(LONG.sub(lambda found: number(float(found[0]), precision), formula.text))
     except Exception:  # noqa: BLE001  (a rule is anybody's code, and a picture must not fail because of one)
         text = ""
     if not text or len(text) > 40:

@@ -11,15 +11,16 @@ from tinygrad_mlp.graph import NODES, Node
 from tinygrad_mlp.paths import Flow, as_number, is_number
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import view
-from tinygrad_mlp.viz.labels import norm, number, subscript
+from tinygrad_mlp.viz.labels import norm, number
 from tinygrad_mlp.viz.records import Drawing, EdgeView, Frame, GraphView, NodeView
 from tinygrad_mlp.viz.unfolding.building import unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
 
 from .finished import finished, split
+from .lettering import Letters, evaluation_order
 from .narrated import Narrator
 from .scalar import kept
-from .slopes import Slopes, lettered
+from .slopes import Slopes
 from .written import Writer
 
 STEPS = 400  # more, nobody plays; and what is known in each would fill the memory
@@ -65,7 +66,7 @@ def drawing(root: Any, *, expand: Wanted = (), seed: Any = None, **options: Any)
     members: list[Sequence[Any]] = []
     graph = view(made.root, names=names, budget=budget, paint=kept(members), **seen)
     flow = Flow(made.root, _shaped(seed, root, made.root)) if root.requires_grad else None
-    told = _Story(graph, members, made.constants, flow, order, seen.get("precision", 4))
+    told = _Story(graph, members, made.constants, flow, order, Letters(made.root, names), seen.get("precision", 4))
     drawn = replace(told.graph, notes=(*told.graph.notes, *whole(made, names)))
     finished_one = finished("steps", drawn, frames=told.frames, **look)
     return replace(finished_one, text="\n".join([finished_one.text, "", *captions(told.frames)]))
@@ -75,24 +76,6 @@ def _shaped(seed: Any, root: Node, new: Node) -> Any:
     """Return the seed for what stands for the root."""
     single = seed is not None and type(new._payload) is float and type(root._payload) is not float
     return float(np.asarray(getattr(seed, "_payload", seed)).item()) if single else seed
-
-
-def evaluation_order(root: Node) -> list[Node]:
-    """Return the nodes that ``root`` depends on, each after its inputs, first arguments first."""
-    order: list[Node] = []
-    seen = {root}
-    stack: list[tuple[Node, Iterator[Any]]] = [(root, iter(root.inputs))]
-    while stack:
-        node, inputs = stack[-1]
-        for x in inputs:
-            if type(x) in NODES and x not in seen:
-                seen.add(x)
-                stack.append((x, iter(x.inputs)))
-                break
-        else:
-            order.append(node)
-            stack.pop()
-    return order
 
 
 class _Story:
@@ -105,14 +88,15 @@ class _Story:
         constants: set[Node],
         flow: Flow | None,
         order: Sequence[Node],
+        called: Letters,
         precision: int,
     ) -> None:
-        views, _ = lettered(graph.nodes, members)
-        self.views = views = _arrays_named(views, members)
+        views, _ = called.lettered(graph.nodes, members)
+        self.views = views
         self.keys = {x: v.key for v, xs in zip(views, members, strict=True) for x in xs if type(x) in NODES}
         self.alone = {v.key: xs[0] for v, xs in zip(views, members, strict=True) if _is_one(v, xs)}
-        called = {id(xs[0]): v.name for v, xs in zip(views, members, strict=True) if len(xs) == 1}
-        writer = Writer(called, precision)
+        letters = {id(xs[0]): v.name for v, xs in zip(views, members, strict=True) if len(xs) == 1}
+        writer = Writer(letters, precision)
         self.flow, self.order, self.precision = flow, order, precision
         self.narrator = Narrator(writer, flow, order[-1])
         self.edges_into: dict[str, set[str]] = {}
@@ -207,18 +191,6 @@ class _Story:
 
 def _is_one(v: NodeView, xs: Sequence[Any]) -> bool:
     return len(xs) == 1 and type(xs[0]) in NODES and v.kind != "group"
-
-
-def _arrays_named(views: Sequence[NodeView], members: Sequence[Sequence[Any]]) -> list[NodeView]:
-    """Return the records, those of arrays without a name called A₁, A₂ … from the inputs on, constants C₁, C₂ …."""
-    named, counts = [], {"A": 0, "C": 0}
-    for v, xs in zip(reversed(views), reversed(members), strict=True):
-        letter = "C" if v.kind == "constant" else "A"
-        if len(xs) == 1 and v.kind != "group" and not v.name and np.size(getattr(xs[0], "_payload", xs[0])) > 1:
-            counts[letter] += 1
-            v = replace(v, name=f"{letter}{subscript(counts[letter])}")
-        named.append(v)
-    return named[::-1]
 
 
 # ------------------------------------------------------------------------------------------------- numbered pictures
