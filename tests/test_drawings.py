@@ -273,3 +273,15 @@ def test_any_scalar_graph_is_drawn_in_the_kinds_that_differentiate(steps):
         y = y + a if step == "+" else y * a if step == "*" else y.tanh()
     for kind in ("scalar", "backward", "steps", "health"):
         assert draw(y, kind=kind, engine="native").svg.startswith("<svg")
+
+
+def test_frames_and_steps_are_laid_out_by_the_library_unless_a_program_is_chosen(monkeypatch):
+    model, X, _ = layer()
+    asked = []
+    monkeypatch.setattr(engines, "render", lambda *_: asked.append(1) or b"<svg></svg>")
+    framed, steps, plain = draw(model, X), drawn("steps"), drawn("ops")
+    for picture in (framed, steps):
+        assert 'class="node' in picture.svg
+    assert asked == []
+    assert plain.svg == "<svg></svg>"
+    assert draw(model, X, engine="dot").svg == "<svg></svg>"

@@ -396,3 +396,27 @@ def test_all_modules_of_a_list_open_and_close_by_its_name():
         "blocks.1: Block",
         "blocks.0: Block",
     ]
+
+
+@given(SEEDS)
+def test_edges_between_numbers_know_their_local_derivative(steps):
+    """Summed over all paths, their products are the gradient that the engine gives."""
+    root = value_graph(steps)
+    graph = view(root, budget=None)
+    root.backward()
+    found = walk([root]).found
+    slopes = dict.fromkeys((node.key for node in graph.nodes), 0.0) | {"n0": 1.0}
+    for at in reversed(bottom_up(walk([root]))):
+        for edge in graph.edges:
+            if edge.target == f"n{at}" and edge.local is not None:
+                slopes[edge.source] += slopes[edge.target] * edge.local
+    for at, x in enumerate(found):
+        if isinstance(x, Value):
+            assert slopes[f"n{at}"] == pytest.approx(x.grad, rel=1e-9, abs=1e-12)
+
+
+def test_a_rule_that_fails_does_not_keep_a_graph_from_being_drawn():
+    x = Value(2.0, "x")
+    y = x * x
+    x.data = 3.0  # what the rule of the product reads has changed since
+    assert [edge.local for edge in view(y).edges] == [None, None]

@@ -92,6 +92,8 @@ def local_derivatives(node: Node) -> list[tuple[int, Node, float]]:
     """
     if node.op is None or not node.requires_grad or not is_number(node):
         return []
+    if not any(is_number(x) for _, x in _wires(node)):  # a rule of arrays may cost much
+        return []
     return [(i, x, as_number(c)) for i, x, c in _shares(node, initial_seed(node, None)) if is_number(x)]
 
 

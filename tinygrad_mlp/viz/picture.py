@@ -42,15 +42,20 @@ class Picture:
 
     @property
     def svg(self) -> str:
-        """The picture as SVG: by Graphviz where there is one, otherwise by the library's own layout.
+        """The picture as SVG: by Graphviz where there is one, otherwise, or with frames, by the library's own layout.
 
         Raises:
             LayoutError: the program that was asked for does not exist, failed, or ran out of time.
         """
         if not self._svg:
-            own = self._drawing.laid_out or (self._drawing.frames and not self._engine)  # steps must not move
-            self._svg = self._drawing.native() if own else self._layout()
+            self._svg = self._drawing.native() if self._is_own() else self._layout()
         return self._svg
+
+    def _is_own(self) -> bool:
+        """Return whether the own layout goes first: for steps, which must not move, and frames, which it stacks."""
+        drawing = self._drawing
+        framed = drawing.graph is not None and bool(drawing.graph.clusters)
+        return drawing.laid_out or (not engines.chosen(self._engine) and (framed or bool(drawing.frames)))
 
     def _layout(self) -> str:
         """Return the SVG of a program; without one, or if it fails and nobody chose it, that of the own layout."""

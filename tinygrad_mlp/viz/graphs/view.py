@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from tinygrad_mlp.errors import LayoutError
 from tinygrad_mlp.graph import Node
+from tinygrad_mlp.paths import local_derivatives
 from tinygrad_mlp.viz.labels import clean, shorten
 from tinygrad_mlp.viz.records import ClusterView, EdgeView, GraphView, NodeView
 
@@ -130,10 +131,23 @@ def _edges(graph: Walk, groups: Grouping, count: int, paint: PaintEdge | None) -
             single = len(groups.members[source]) == len(groups.members[target]) == 1
             bundles.setdefault((source, target, slot if single else 0), []).append((graph.found[t], slot))
     edges = []
+    known: dict[int, dict[int, float]] = {}
     for (source, target, slot), wires in _bound(bundles).items():
         edge = EdgeView(f"n{source}", f"n{target}", slot, count=len(wires))
+        if len(wires) == 1 and len(groups.members[target]) == 1:
+            if target not in known:
+                known[target] = _locals(wires[0][0])
+            edge = replace(edge, local=known[target].get(slot))
         edges.append(replace(edge, **paint(wires)) if paint is not None else edge)
     return tuple(edges)
+
+
+def _locals(node: Node) -> dict[int, float]:
+    """Return the local derivatives of a node in its inputs, by their numbers, where both are single numbers."""
+    try:
+        return {slot: d for slot, _, d in local_derivatives(node)}
+    except Exception:  # noqa: BLE001  (overwritten inputs, a rule of the user's that fails: nothing to be shown then)
+        return {}
 
 
 def _bound(bundles: dict[tuple[int, int, int], list[tuple[Any, int]]]) -> dict[tuple[int, int, int], list[Any]]:
