@@ -2,6 +2,8 @@
 
 import copy
 import inspect
+import json
+import re
 from itertools import product
 from xml.etree.ElementTree import fromstring
 
@@ -285,3 +287,15 @@ def test_frames_and_steps_are_laid_out_by_the_library_unless_a_program_is_chosen
     assert asked == []
     assert plain.svg == "<svg></svg>"
     assert draw(model, X, engine="dot").svg == "<svg></svg>"
+
+
+def test_the_page_of_a_graph_of_tensors_tells_what_flows_along_its_edges():
+    model, X, labels = layer()
+    loss = model.loss(X, labels)
+    data = json.loads(re.search(r"application/json[^>]*>(.*?)</script>", draw(loss, names=model).html, re.S)[1])
+    flows = {edge["source"]: edge["flow"] for edge in data["edges"] if edge["flow"] is not None}
+    keys = {node["name"]: node["key"] for node in data["nodes"] if node["name"]}
+    loss.backward()
+    for parameter in model.parameters():
+        assert flows[keys[parameter.name]] == pytest.approx(np.linalg.norm(parameter.grad))
+    assert "flow" in draw(model(X)).html, "a result of several elements is explored without a gradient"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import tinygrad_mlp as tg
 from tinygrad_mlp import Tensor, Value, ops
 from tinygrad_mlp.viz.formats import boxes
 from tinygrad_mlp.viz.kinds import backward, steps
@@ -322,6 +323,18 @@ def test_a_click_lights_the_paths_to_a_node_and_their_products_add_up_to_its_gra
         assert page.number("sum") == pytest.approx(leaf.grad, rel=1e-12)
         assert page.number("slope") == leaf.grad
         assert page.element("verdict").text == "they are equal"
+
+
+@pytest.mark.parametrize("kind", ["ops", "scalar", "backward", "health"])
+def test_in_every_kind_a_click_on_a_weight_shows_that_its_paths_add_up(kind, shown):
+    x, w, b = Value(2.0, "x"), Value(-0.5, "w"), Value(0.25, "b")
+    y = (tg.tanh(w * x + b) * w + b) ** 2
+    y.backward()
+    drawing = tg.draw(y, kind=kind)._drawing
+    page = shown(drawing)
+    for leaf in (x, w, b):
+        page.click(key_of(drawing, leaf.name))
+        assert page.number("sum") == pytest.approx(leaf.grad, rel=1e-12)
 
 
 def test_a_product_is_written_out_beside_its_path(shown):

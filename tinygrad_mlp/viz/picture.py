@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,10 @@ class Picture:
     @property
     def html(self) -> str:
         """The picture as one page that needs no network: pan, zoom, hover, light paths, search, play steps."""
-        return html(self._drawing, self._drawing.native())
+        drawing = self._drawing
+        if drawing.explored is not None:
+            drawing = replace(drawing, graph=drawing.explored())
+        return html(drawing, drawing.native())
 
     @property
     def frames(self) -> tuple["Picture", ...]:

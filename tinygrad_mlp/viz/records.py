@@ -229,6 +229,7 @@ class Drawing:
     extra: Callable[[str], str] | None = None  # other formats that this kind of picture has, by suffix
     theme: Any = None
     rankdir: str = "TB"
+    explored: Callable[[], GraphView] | None = None  # the records with more numbers, for a page to explore
 
 
 def _spelled(name: str) -> str:
