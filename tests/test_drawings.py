@@ -4,6 +4,8 @@ import copy
 import inspect
 import json
 import re
+import shutil
+import sysconfig
 from itertools import product
 from xml.etree.ElementTree import fromstring
 
@@ -116,6 +118,26 @@ def test_no_kind_touches_the_gradients_of_the_user():
         draw(y, kind=kind)
     draw(y, w, kind="path")
     assert w.grad == before
+
+
+def program(name):
+    path = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
+    return pytest.param(path, id=name, marks=pytest.mark.skipif(path is None, reason=f"{name} is not installed"))
+
+
+@pytest.mark.parametrize("engine", [pytest.param("native", id="native"), program("dot"), program("graphviz-pure")])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("make", [drawn, of_tensors], ids=["scalars", "tensors"])
+def test_every_engine_draws_every_node_and_edge_of_every_kind(kind, engine, make):
+    picture = make(kind, engine=engine)
+    ids = {element.get("id") for element in fromstring(picture.svg).iter()}
+    graph = picture._drawing.graph
+    if graph is None:
+        assert len(re.findall(r"u\d+_\d+", picture.svg)) >= 8
+        return
+    assert {node.key for node in graph.nodes} <= ids
+    assert {edge.key for edge in graph.edges} <= ids
+    assert {cluster.key for cluster in graph.clusters} <= ids
 
 
 # --- what may be drawn ------------------------------------------------------------------------------------------------
