@@ -13,11 +13,12 @@ from planted import corrupted
 from random_graphs import is_smooth, programs
 
 import tinygrad_mlp as tg
+from tinygrad_mlp import nn
 from tinygrad_mlp.check import gradcheck
 from tinygrad_mlp.check.verdicts import rule_verdicts
 from tinygrad_mlp.errors import GradcheckError, StaleError, UnsupportedError
 from tinygrad_mlp.graph import toposort
-from tinygrad_mlp.table import OPS, defvjp, primitive
+from tinygrad_mlp.table import OPS, Op, defvjp, defvjp_argnum, primitive
 from tinygrad_mlp.viz.kinds.checked import drawing
 
 STATES = ("right", "kink", "undecided", "wrong")
@@ -119,6 +120,57 @@ def test_numbers_that_are_checked_together_get_verdicts_of_their_own(count):
     found = rule_verdicts(reversed(toposort(total)), np.random.default_rng(0))
     for x, node in zip(xs, nodes, strict=True):
         assert found[node].state == ("kink" if x.data == 0 else "right")
+
+
+MISTAKES = {
+    "zero": lambda c, _: 0.0 * c,
+    "sign": lambda c, _: -c,
+    "a thousandth": lambda c, _: 1.001 * c,
+    "that of the next operand": lambda _, other: other,
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+@given(n=st.integers(1, 150), place=st.integers(0, 300), seed=st.integers(0, 9), size=st.sampled_from([1e-3, 1.0, 1e3]))
+def test_a_rule_that_is_wrong_in_one_of_many_operands_is_found_there(mistake, n, place, seed, size):
+    rng = np.random.default_rng(seed)
+    values = [tg.Value(float(x)) for x in rng.normal(size=n) * size]
+    node, other = (nn.scalar.Neuron(n, "linear", rng=seed)(values) for _ in range(2))
+    place %= 2 * n
+    right = OPS["affine"].argnum_vjp
+
+    def wrong(argnum, *given):
+        c = right(argnum, *given)
+        return mistake(c, right(argnum + 1, *given)) if argnum == place else c
+
+    assert verdict_on(node, seed).state == "right"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OPS["affine"], "argnum_vjp", wrong)
+        alone, beside = verdict_on(node, seed), verdict_on(node, seed, other)
+        assert alone.state == beside.state == "wrong"
+        assert alone.culprit.operand == beside.culprit.operand == place
+
+
+def verdict_on(node, seed, *others):
+    return rule_verdicts([node, *others], np.random.default_rng(seed))[node]
+
+
+def total_of_sizes(xp, *xs):
+    """Return Σ |x|."""
+    return sum(xp.abs(x) for x in xs)
+
+
+TOTAL = Op(total_of_sizes, elementwise=True)
+defvjp_argnum(TOTAL, lambda i, g, _y, *xs: g * np.sign(xs[i]))
+
+
+@given(count=st.integers(33, 80), at=st.integers(0, 32))
+def test_a_kink_in_one_of_many_operands_is_told(count, at):
+    numbers = np.linspace(0.5, 1.5, count)
+    smooth = TOTAL(*map(tg.Value, numbers.tolist()))
+    numbers[at] = 0.0
+    bent = TOTAL(*map(tg.Value, numbers.tolist()))
+    assert (verdict_on(bent, 0).state, verdict_on(smooth, 0).state) == ("kink", "right")
 
 
 def test_a_group_tells_how_many_of_its_nodes_are_wrong():

@@ -107,6 +107,11 @@ def test_dead_units_are_counted_by_columns(data, samples, units):
         assert (mark, detail) == ("dead", f"{dead} of {units} units" + ", for one sample" * (samples == 1))
 
 
+def test_units_without_samples_or_without_elements_are_not_dead():
+    for shape in ((0,), (0, 3), (3, 0)):
+        assert marked(tg.sum(tg.relu(tg.Tensor(np.zeros(shape)))), "relu") == ("", "")
+
+
 def test_a_single_number_that_is_off_is_dead():
     assert marked(tg.Value(-1.0).relu() * 2.0, "relu") == ("dead", "output 0")
     assert marked(tg.Value(1.0).relu() * 2.0, "relu") == ("", "")
@@ -236,12 +241,56 @@ def test_parameters_without_a_gradient_are_marked_or_listed():
 def test_layers_that_learn_at_different_speeds_are_told(scale, word):
     y = tg.Tensor(np.ones((2, 2)), requires_grad=False)
     for i in range(4):
-        y = y @ tg.Tensor(np.eye(2) * (scale if i == 3 else 1.0), name=f"W{i}")
+        y = y @ nn.Parameter(np.eye(2) * (scale if i == 3 else 1.0), name=f"W{i}")
     loss = tg.sum(y)
     (note,) = [note for note in drawing(loss).graph.notes if note.startswith("gradient norm, first layer")]
     assert "W0" in note.split("=")[0]
     assert "W3" in note.split("=")[0]
     assert note.endswith(word) if word else note.endswith("= 1")
+
+
+class Residual(nn.Module):
+    """A stem, blocks with connections around them, some of several layers, and a head."""
+
+    def __init__(self, depths):
+        self.stem = nn.Linear(3, 4, rng=0)
+        self.blocks = [nn.Sequential(*[nn.Linear(4, 4, rng=i) for i in range(depth)]) for depth in depths]
+        self.head = nn.Linear(4, 2, rng=1)
+
+    def __call__(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + tg.relu(block(x))
+        return self.head(x)
+
+
+@given(depths=st.lists(st.integers(1, 3), max_size=4), recorded=st.booleans())
+def test_connections_that_shorten_paths_do_not_make_a_layer_the_first(depths, recorded):
+    net = Residual(depths)
+    x = tg.Tensor(np.ones((2, 3)), name="x", requires_grad=recorded)
+    loss = nn.cross_entropy(net(x), [0, 1])
+    grads = cotangents(loss)
+    first, last = (np.linalg.norm(grads[layer.weight]) for layer in (net.stem, net.head))
+    (note,) = [note for note in drawing(loss, names=net).graph.notes if note.startswith("gradient norm")]
+    assert f": stem.weight {first:.3g} / head.weight {last:.3g} = {first / last:.3g}" in note
+
+
+def test_data_that_record_gradients_are_no_layers():
+    x, w = tg.Tensor(np.ones((4, 3)), name="x"), tg.Tensor(np.ones((3, 2)), name="w")
+    for weight in (w, nn.Parameter(w.data, name="w")):
+        notes = drawing(nn.cross_entropy(x @ weight, [0, 1, 0, 1])).graph.notes
+        assert not any("layer" in note for note in notes)
+
+
+def test_layers_of_neurons_are_compared_as_wholes():
+    net = nn.scalar.MLP(2, [3, 3, 1], "tanh", rng=0)
+    loss = (net([1.0, -2.0]) - 1.0) ** 2
+    grads = cotangents(loss)
+    first, last = (np.linalg.norm([grads[p] for p in net.layers[i].parameters()]) for i in (0, -1))
+    for options in ({"names": net}, {"model": net}, {"names": {}, "model": net}):
+        notes = drawing(loss, **options).graph.notes
+        assert f": hidden1 {first:.3g} / output {last:.3g} = {first / last:.3g}" in " ".join(notes)
+    assert not any("layer" in note for note in drawing(loss).graph.notes)
 
 
 def test_a_gradient_of_equal_norm_is_no_remark():

@@ -16,7 +16,7 @@ from tinygrad_mlp import nn, ops
 from tinygrad_mlp.errors import DataError, ShapeError, UnsupportedError
 from tinygrad_mlp.viz.colours import contrast
 from tinygrad_mlp.viz.labels import number
-from tinygrad_mlp.viz.network.diagram import difference, drawing
+from tinygrad_mlp.viz.network.diagram import ORDER, difference, drawing
 from tinygrad_mlp.viz.network.tikz import latex
 from tinygrad_mlp.viz.theme import THEMES, find_theme
 
@@ -295,7 +295,7 @@ def test_a_large_network_says_what_its_lines_show():
 
 
 def test_nothing_is_drawn_outside_of_the_picture():
-    root = parse(drawing(nn.MLP([5, 9, 3], rng=0), inputs=["a rather long name of it"], sample=[1, 2, 3, 4, -5]))
+    root = parse(drawing(nn.MLP([5, 9, 3], rng=0), inputs=["a rather long name", *"bcde"], sample=[1, 2, 3, 4, -5]))
     wide, high = float(root.get("width")), float(root.get("height"))
     for text in root.iter(f"{SVG}text"):
         assert 0 < float(text.get("x")) < wide
@@ -330,6 +330,42 @@ def test_names_are_escaped_in_every_format():
     assert drawn.extra(".html") == ""
 
 
+# --- modules that do not say how their layers are joined --------------------------------------------------------------
+
+
+class Assigned(nn.Module):
+    """Layers of any shapes, which only a call would join."""
+
+    def __init__(self, shapes):
+        for i, (n_in, n_out) in enumerate(shapes):
+            setattr(self, f"part{i}", nn.Linear(n_in, n_out, rng=i))
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
+def test_layers_that_only_a_call_joins_are_said_to_stand_in_the_order_of_assignment(shapes):
+    drawn = drawing(Assigned(shapes))
+    root = parse(drawn)
+    broken = [i for i, ((_, units), (inputs, _)) in enumerate(pairwise(shapes)) if units != inputs]
+    said = [*ORDER * (len(shapes) > 1), *[f"it takes {shapes[i + 1][0]} numbers" for i in broken]]
+    for text in (drawn.text, " ".join(words(root)), drawn.source, drawn.extra(".tex")):
+        assert all(line in text for line in said)
+        assert ("no lines to" in text) == bool(broken)
+        assert ("assigned" in text) == (len(shapes) > 1)
+    joined = {int(tip_of(line)[0]) for line in groups(root, "weights")[0]}
+    assert joined == set(range(len(shapes))) - {i + 1 for i in broken}
+
+
+def tip_of(line):
+    """The columns at both ends of a line."""
+    return [line.get(f"data-{end}")[1:].partition("_")[0] for end in ("source", "target")]
+
+
+def test_a_network_that_knows_its_order_has_no_such_remark():
+    for model in (trained(), MODELS["Sequential"](), nn.scalar.MLP(2, [3, 1], rng=0)):
+        assert "assigned" not in drawing(model).text
+    assert "assigned" in difference(Own(), Own()).text
+
+
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
@@ -342,6 +378,12 @@ def test_what_does_not_fit_is_refused_with_what_does():
         (lambda: drawing(model.describe(), sample=[1.0, 2.0]), UnsupportedError, r"describe\(sample\)"),
         (lambda: drawing(3.0), UnsupportedError, "float describes no layers"),
         (lambda: drawing(model, theme="neon"), UnsupportedError, "light, dark, print"),
+        (lambda: drawing(model, inputs=["a"]), ShapeError, "inputs= has 1 name, the network has 2 inputs"),
+        (
+            lambda: drawing(model, outputs=["a", "b", "c"]),
+            ShapeError,
+            "outputs= has 3 names, the network has 2",
+        ),
     ]
     for call, error, message in cases:
         with pytest.raises(error, match=message):
@@ -456,7 +498,8 @@ def test_pdflatex_compiles_the_document(make, tmp_path):
     if subprocess.run(["kpsewhich", "standalone.cls"], capture_output=True, check=False).returncode:
         pytest.skip("the LaTeX class standalone is not installed")
     model = make()
-    tex = drawing(model, sample=np.ones(len(model.layers[0].weight.data)), inputs=[NASTY, "ä_b"]).extra(".tex")
+    n_in = len(model.layers[0].weight.data)
+    tex = drawing(model, sample=np.ones(n_in), inputs=[NASTY, *["ä_b"] * (n_in - 1)]).extra(".tex")
     (tmp_path / "network.tex").write_text(tex, "utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "network.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)

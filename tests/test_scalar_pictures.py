@@ -1,6 +1,7 @@
 """Pictures of single numbers: tensors taken apart without a changed number, their names, formulas and derivatives."""
 
 import re
+from collections import Counter
 from xml.etree.ElementTree import fromstring
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_formulas_are_written_in_names_and_in_numbers():
     y = h * z * s
     found = {node.name: node.formula for node in scalar.drawing(y).graph.nodes}
     assert found["h"] == "h = relu(a) = relu(0.5) = 0.5"
-    assert re.fullmatch(r"z = v.+ \+ b = −6 \+ 1 = −5", found["z"])
+    assert re.fullmatch(r"z = v.+ \+ b = -6 \+ 1 = -5", found["z"])
     assert found["s"] == "s = σ(w) = σ(2) = 0.8808"
 
 
@@ -226,7 +227,7 @@ def test_the_formula_of_a_neuron_names_every_product():
     a = neuron([x1, x2])
     a.name = "a"
     formula = scalar.drawing(a).graph.nodes[0].formula
-    assert formula == "a = w1·x1 + w2·x2 + b = 0.5·3 + (−2)·4 + 1 = −5.5"
+    assert formula == "a = w1·x1 + w2·x2 + b = 0.5·3 + (-2)·4 + 1 = -5.5"
 
 
 def test_an_equation_that_rounding_breaks_is_written_as_approximate():
@@ -305,14 +306,39 @@ def test_names_come_from_variables_too():
 # ------------------------------------------------------------------------------------------------------- what is chosen
 
 
-def test_what_does_not_fit_the_budget_stays_whole_and_the_note_tells_how_to_open_it():
-    _, _, _, _, loss = layer(samples=60)
+@given(samples=st.integers(1, 40), budget=st.integers(10, 400))
+def test_all_is_taken_apart_if_it_fits_the_budget_and_nothing_otherwise(samples, budget):
+    _, _, _, _, loss = layer(samples)
+    drawing = scalar.drawing(loss, budget=budget)
+    assert len(drawing.graph.nodes) <= budget
+    left = [note for note in drawing.graph.notes if note.startswith("whole, for want of room: L, h, add, matmul; ")]
+    shown = Counter(node.op for node in drawing.graph.nodes)
+    assert shown["getitem"] == shown["elements"] == 0, "a picture made of picks says little"
+    assert (shown["matmul"] == 0, shown["multiply"] > 0) == ((False, False) if left else (True, True))
+    if not left:
+        return
+    assert "; expand='L' takes one apart" in left[0]
+    assert "matmul" in titles_of_ops(scalar.drawing(loss, expand="L"))
+    (enough,) = [note for note in drawing.graph.notes if note.startswith("budget=")]
+    apart = scalar.drawing(loss, budget=int(enough.removeprefix("budget=").removesuffix(" takes all apart")))
+    assert "matmul" not in titles_of_ops(apart)
+
+
+def titles_of_ops(drawing):
+    return {node.op for node in drawing.graph.nodes}
+
+
+def test_a_graph_that_is_far_too_large_stays_whole_with_formulas_and_the_remedy():
+    _, _, _, _, loss = layer(samples=300)
     drawing = scalar.drawing(loss)
-    assert len(drawing.graph.nodes) <= 200
-    note = next(note for note in drawing.graph.notes if note.startswith("whole, for want of room"))
-    assert "h" in note
-    assert "expand=" in note
-    assert len(scalar.drawing(loss, budget=None).graph.nodes) > 200
+    assert len(drawing.graph.nodes) == len(walk([loss]).found)
+    assert node_of(drawing, "h").formula.startswith("h = tanh(A₂): 300×3")
+    assert (
+        "whole, for want of room: L, h, add, matmul; expand='L' takes one apart; "
+        "fewer samples, such as X[:1], make room for all"
+    ) in drawing.graph.notes
+    with pytest.raises(LayoutError, match="limit 2,500"):
+        scalar.drawing(loss, budget=None)
 
 
 def test_an_op_in_the_middle_is_taken_apart_with_picks_from_what_stays_whole():

@@ -2,9 +2,11 @@
 
 An elementwise op is checked in every element at once. Any other is checked along random directions: an error in one
 element shows there unless it is smaller than rounding makes the whole sum. What fails is searched element by element.
+So is an op of many operands, such as the sum of a neuron, as if these were one array: one by one, each of n operands
+would take a call of the op, whose time grows with n, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from .differences import Floats
 from .operand import Operand, signed
 from .recording import compute, disturb, plain
 
+MANY = 32  # operands, more of which are looked at as one array
 FAULTY = 8  # nodes with faults after which no other is checked
 
 
@@ -76,7 +79,7 @@ def check_rules(
         groups.setdefault(_kind(node), []).append(node)
     with np.errstate(all="ignore"):
         for kind, alike in groups.items():
-            if len(alike) > 1 and kind[0] is float:
+            if len(alike) > 1 and kind[0] is float and len(alike[0].inputs) <= MANY:
                 run.check_numbers(alike)
             else:
                 for node in alike:
@@ -120,6 +123,9 @@ class _Run:
         pulled = self._pulled(node, u)
         values = [plain(x) for x in node.inputs]
         self._check_jointly(node, values, u.astype(np.float64), pulled)
+        if can_gather(node, values, pulled):
+            self._check_gathered(node, values, u, pulled)
+            return
         for i, c in pulled.items():
             c = np.asarray(c, np.float64)
             if c.size:
@@ -129,6 +135,26 @@ class _Run:
                     index = tuple(int(n) for n in np.unravel_index(w.j, c.shape))
                     self.faults.append(Fault(node, i, index, w.analytic, w.numeric, w.bound))
                 self._count(operand)
+
+    def _check_gathered(self, node: Any, values: Sequence[Any], u: Any, pulled: dict[int, Any]) -> None:
+        """Check the rule of one node in many operands at once."""
+        ends = np.cumsum([np.size(c) for c in pulled.values()])
+        operands = list(pulled)
+        wobbles: dict[int, _Wobble] = {}
+
+        def wobble(j: int) -> float:
+            i = operands[int(np.searchsorted(ends, j, "right"))]
+            return wobbles.setdefault(i, _Wobble(node, i, u, self.rng))(j)
+
+        c = np.concatenate([np.ravel(np.asarray(c, np.float64)) for c in pulled.values()])
+        operand = gathered(node, values, operands, u.astype(np.float64), c, self.rng, wobble)
+        for w in operand.wrong(self.thorough):
+            at = int(np.searchsorted(ends, w.j, "right"))
+            shape = np.shape(pulled[operands[at]])
+            j = w.j - (int(ends[at - 1]) if at else 0)
+            index = tuple(int(n) for n in np.unravel_index(j, shape))
+            self.faults.append(Fault(node, operands[at], index, w.analytic, w.numeric, w.bound))
+        self._count(operand)
 
     def _check_jointly(self, node: Any, values: Sequence[Any], u: Floats, pulled: dict[int, Any]) -> None:
         """Move operands that tie by one step, where an elementwise op has a kink: their gradients have to add up."""
@@ -234,6 +260,47 @@ def _operand_named(message: str) -> int:
     words = message.replace(";", " ").replace(":", " ").split()
     numbers = [int(b) for a, b in pairwise(words) if a == "operand" and b.isdigit()]
     return numbers[0] if numbers else 0
+
+
+def can_gather(node: Any, values: Sequence[Any], moved: Collection[int]) -> bool:
+    """Return whether an op has so many operands that they are looked at as one array, and is such that they can be."""
+    if len(moved) <= MANY or node.op.symmetric or (node.op.elementwise and node.size > 1):
+        return False
+    return len({getattr(v, "dtype", None) for v in values if v is not None}) == 1
+
+
+def gathered(
+    node: Any,
+    values: Sequence[Any],
+    moved: Sequence[int],
+    u: Floats,
+    c: Floats,
+    rng: np.random.Generator,
+    wobble: Callable[[int], float],
+) -> Operand:
+    """Return several operands of a node as one, with the gradients ``c`` that the rule gives them, end to end."""
+    x = np.concatenate([np.ravel(values[i]) for i in moved])
+    return Operand(_Gathered(node.op, values, moved), node.params, [x], 0, u, c, rng, wobble)
+
+
+class _Gathered:
+    """An op as a function of one array: of its operands that are moved, end to end."""
+
+    elementwise, scalars, saves, symmetric = False, True, False, False
+
+    def __init__(self, op: Any, values: Sequence[Any], moved: Sequence[int]) -> None:
+        self.op, self.moved = op, moved
+        self.values = [v.astype(np.float64) if getattr(v, "dtype", None) == np.float32 else v for v in values]
+        self.are_floats = all(type(values[i]) is float for i in moved)
+        self.ends = np.cumsum([np.size(values[i]) for i in moved])
+
+    def forward(self, _xp: Any, x: Floats, **params: Any) -> Any:
+        """Return what the op gives where the operands have the numbers ``x``."""
+        values = list(self.values)
+        parts = x.tolist() if self.are_floats else np.split(x, self.ends[:-1])
+        for i, part in zip(self.moved, parts, strict=True):
+            values[i] = part if type(part) is float else part.reshape(np.shape(values[i]))
+        return compute(self.op, values, params)
 
 
 class _Jointly:

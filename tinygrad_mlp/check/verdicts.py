@@ -13,7 +13,7 @@ from .operand import Operand, signed
 from .recording import plain
 from .report import Culprit
 from .reporting import count
-from .rules import check_rules
+from .rules import MANY, can_gather, check_rules, gathered
 from .subject import CHECKED
 
 State: TypeAlias = Literal["right", "kink", "undecided", "wrong"]
@@ -74,7 +74,8 @@ def _group(nodes: Sequence[Node], rng: np.random.Generator, thorough: bool) -> d
         left = f"not looked at: {count(len(nodes), nodes[0].op.name)} are too many, and not all are plainly right"
         found |= dict.fromkeys(nodes[ONE_BY_ONE:], RuleVerdict("undecided", left))
         return found | {c.node: RuleVerdict("wrong", "", named([c])[0]) for c in rules.faults}
-    bent = _bent_numbers(nodes, rng)
+    many = len(nodes[0].inputs) > MANY
+    bent = {i for i, node in enumerate(nodes) if _bent(node, rng)} if many else _bent_numbers(nodes, rng)
     return {node: RuleVerdict("kink" if i in bent else "right") for i, node in enumerate(nodes)}
 
 
@@ -109,11 +110,14 @@ def _bent(node: Any, rng: np.random.Generator) -> int:
     """Return in how many elements the slopes on both sides differ, at most in one operand; 1 for all of an op."""
     values = [plain(x) for x in node.inputs]
     u = signed(rng, node.shape)
+    moved = [i for i, x in enumerate(node.inputs) if type(x) in NODES and x.requires_grad and x.size]
+    if can_gather(node, values, moved):
+        nothing = np.zeros(sum(np.size(values[i]) for i in moved))
+        return int(gathered(node, values, moved, u, nothing, rng, lambda _j: 0.0).is_kinked())
     most = 0
-    for i, x in enumerate(node.inputs):
-        if type(x) in NODES and x.requires_grad and x.size:
-            operand = _operand(node, values, i, u, rng)
-            most = max(most, len(operand.kinked()) if node.op.elementwise else int(operand.is_kinked()))
+    for i in moved:
+        operand = _operand(node, values, i, u, rng)
+        most = max(most, len(operand.kinked()) if node.op.elementwise else int(operand.is_kinked()))
     return most
 
 

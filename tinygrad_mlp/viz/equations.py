@@ -22,14 +22,17 @@ def product(factors: Sequence[float], result: float, precision: int = 4) -> str:
 
     >>> product([-2.0, 3.0], -6.0), product([1.0054, 1.0054], 1.01082916, precision=3)
     ('-2 · 3 = -6', '1.01 · 1.01 ≈ +1.01')
+    >>> product([0.0, -3.0], 0.0)
+    '0 · (-3) = 0'
     >>> product([1.0] * 40 + [2.0, -3.0], -6.0)
-    '2 · -3 = -6 (and 40 factors 1)'
+    '2 · (-3) = -6 (and 40 factors 1)'
     """
     ones = sum(x == 1.0 for x in factors) if len(factors) > LONGEST else 0
     shown = [number(x, precision) for x in factors if not ones or x != 1.0] or ["1"]
     worth = math.prod(map(float, shown))
     left = f" (and {ones:,} factor{'s' * (ones > 1)} 1)" if ones else ""
-    return f"{' · '.join(_few(shown))} {_relation(worth, result, precision)} {signed(result, precision)}{left}"
+    written = [shown[0], *(f"({x})" if x.startswith("-") else x for x in shown[1:])]
+    return f"{' · '.join(_few(written))} {_relation(worth, result, precision)} {signed(result, precision)}{left}"
 
 
 def total(terms: Sequence[float], result: float, precision: int = 4) -> str:
@@ -59,6 +62,15 @@ def count(n: int) -> str:
     power = math.log10(n)  # also of integers that no float can hold
     mantissa = round(10 ** (power % 1), 1)
     return f"{mantissa} × 10^{int(power)}" if mantissa < 10 else f"1.0 × 10^{int(power) + 1}"
+
+
+def typeset(formula: str) -> str:
+    """Return the text of a formula with the minus sign that numbers have, so that a picture has one.
+
+    >>> typeset("g·(1 − y²)")
+    'g·(1 - y²)'
+    """
+    return formula.replace("−", "-")
 
 
 def _few(shown: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow
-from tinygrad_mlp.viz.graphs.walk import walk
+from tinygrad_mlp.viz.graphs.walk import Walk, bottom_up, walk
 
 from .responding import SMALL, Responses
 
@@ -32,6 +32,7 @@ class Ailments:
 
     Attributes:
         nodes: the nodes, the result first.
+        depths: by how many operations at most each of them is away from the result.
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -40,6 +41,7 @@ class Ailments:
         self.responses = Responses()
         graph = walk([flow.root])
         self.nodes: list[Node] = [x for x in graph.found if isinstance(x, Node)]
+        self.depths = _depths(graph)
         bad = [_strange(getattr(x, "_payload", x)) for x in graph.found]
         grads = [_strange(flow.cotangent(x)) if isinstance(x, Node) else "" for x in graph.found]
         spread = {target for source, target, _ in graph.wires if bad[source]}
@@ -77,8 +79,8 @@ class Ailments:
             if response is None or not response.switches:
                 continue
             off = (np.asarray(node._payload) == 0) & (self.responses.slopes(node) == 0)
-            units = off.reshape(-1, off.shape[-1] if off.ndim else 1)
-            if units.size:
+            if off.size:
+                units = off.reshape(-1, off.shape[-1] if off.ndim else 1)
                 dead, total = dead + int(units.all(axis=0).sum()), total + units.shape[1]
                 samples.add(len(units))
         if not dead:
@@ -108,6 +110,15 @@ class Ailments:
         if not lacking:
             return "", ""
         return "no gradient", f"{len(lacking):,} of {len(parameters):,}" if len(parameters) > 1 else ""
+
+
+def _depths(graph: Walk) -> dict[Node, int]:
+    """Return the longest way from the result to each node: unlike the shortest, it is not cut short by connections."""
+    longest = [0] * len(graph.found)
+    for at in reversed(bottom_up(graph)):
+        for source in graph.sources[at]:
+            longest[source] = max(longest[source], longest[at] + 1)
+    return {x: n for x, n in zip(graph.found, longest, strict=True) if isinstance(x, Node)}
 
 
 def _strange(x: Any) -> str:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
-from tinygrad_mlp.nn import Module
+from tinygrad_mlp.nn import Module, Parameter
+from tinygrad_mlp.nn.description import direct_parameters, is_layer
 from tinygrad_mlp.paths import Flow
+from tinygrad_mlp.tensors import Value
 from tinygrad_mlp.viz.graphs.naming import Names
-from tinygrad_mlp.viz.labels import norm, number
+from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView, NodeView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
@@ -30,6 +32,13 @@ WORDS = {
     "inf": "inf: infinite",
     "no gradient": "no gradient: none arrives, or only zeros",
 }
+
+
+class Layer(NamedTuple):
+    """What is trained together: its name, empty if it has none, and its weights."""
+
+    title: str
+    weights: list[Node]
 
 
 def drawing(root: Any, *, seed: Any = None, model: Any = None, **options: Unpack[Options]) -> Drawing:
@@ -105,24 +114,23 @@ class Health:
             if missing:
                 shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8:,} more" if len(missing) > 8 else "")
                 yield f"no gradient: the result does not depend on {shown}"
-        yield from self._layers(names)
+        yield from self._layers(layers(self.ailments.nodes, names, model))
 
-    def _layers(self, names: Names) -> Iterable[str]:
+    def _layers(self, found: Iterable[Layer]) -> Iterable[str]:
         """Yield how the gradients of the first and the last weights compare."""
-        weights = [x for x in self.ailments.nodes if x.op is None and x.ndim > 1 and self.flow.cotangent(x) is not None]
-        if len(weights) < 2:
+        reached = [x for x in found if any(self.flow.cotangent(w) is not None for w in x.weights)]
+        if len(reached) < 2:
             return
-        first, last = weights[-1], weights[0]  # the nearest to the output is found first
-        one, other = (norm(self.flow.cotangent(x)) for x in (first, last))
-        if not (np.isfinite([one, other]).all() and other):
+        depths = [max(self.ailments.depths[w] for w in x.weights) for x in reached]
+        first, last = (reached[i] for i in (int(np.argmax(depths)), int(np.argmin(depths))))
+        one, other = (norm([norm(self.flow.cotangent(w)) for w in x.weights]) for x in (first, last))
+        if first is last or not (np.isfinite([one, other]).all() and other):
             return
-        ratio = one / other
+        ratio, digits = one / other, min(self.precision, 3)
         verdict = ": it vanishes" if ratio < 1 / APART else ": it explodes" if ratio > APART else ""
-        titles = [names.of(x) or title for x, title in ((first, "first weights"), (last, "last weights"))]
-        digits = min(self.precision, 3)
         yield (
-            f"gradient norm, first layer / last layer: {titles[0]} {number(one, digits)} / {titles[1]} "
-            f"{number(other, digits)} = {number(ratio, digits)}{verdict}"
+            f"gradient norm, first layer / last layer: {first.title or 'first weights'} {number(one, digits)} / "
+            f"{last.title or 'last weights'} {number(other, digits)} = {number(ratio, digits)}{verdict}"
         )
 
     def legend(self, graph: GraphView) -> tuple[Entry, ...]:
@@ -132,3 +140,23 @@ class Health:
         found = {node.mark for node in graph.nodes}
         marks = [Entry(words, "mark", self.theme.mark(mark).fill) for mark, words in WORDS.items() if mark in found]
         return tuple(scale + marks)
+
+
+def layers(nodes: Iterable[Node], names: Names, model: Any = None) -> list[Layer]:
+    """Return what is trained, layer by layer: each matrix of a module, and the Values of each layer of neurons.
+
+    Data that record gradients are not trained, nor are Values that belong to no known module.
+    """
+    owners: dict[int, str] = {}
+    for prefix, module in [*names.modules, *([("", model)] if model is not None else [])]:
+        for path, inner in module.named_modules():  # a layer of neurons comes before each of these
+            title = ".".join(part for part in (prefix, path) if part) or type(inner).__name__
+            for p in inner.parameters() if is_layer(inner) else [p for _, p in direct_parameters(inner)]:
+                owners.setdefault(id(p), title)
+    found: dict[Any, Layer] = {}
+    for x in nodes:
+        if isinstance(x, Parameter) and x.ndim > 1:
+            found[x] = Layer(clean(names.of(x)), [x])
+        elif isinstance(x, Value) and id(x) in owners:
+            found.setdefault(owners[id(x)], Layer(clean(owners[id(x)]), [])).weights.append(x)
+    return list(found.values())

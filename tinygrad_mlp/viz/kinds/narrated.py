@@ -6,10 +6,10 @@ from typing import Any
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, Share, as_number, is_number
 from tinygrad_mlp.viz.equations import product
-from tinygrad_mlp.viz.labels import shorten
 from tinygrad_mlp.viz.records import EdgeView
 
-from .written import Writer, typeset
+from .lettering import ON_EDGES, abridged
+from .written import Writer
 
 GIVEN = 8  # so many inputs, or contributions of one operation, are listed
 
@@ -29,7 +29,7 @@ class Narrator:
         self._locals: dict[Node, dict[int, float]] = {}
 
     def given(self, leaves: Sequence[Node]) -> str:
-        """Return what is known before the first step: ``given x = 2, w = −3``."""
+        """Return what is known before the first step: ``given x = 2, w = -3``."""
         if not leaves:
             return "given the constants"
         told = [self._leaf(x) for x in leaves]
@@ -71,7 +71,7 @@ class Narrator:
             return f"{self.writer.rule(node, slot, upstream)} = {self.writer.measured(share)}"
         assert self.flow is not None
         factors = [as_number(self.flow.cotangent(node)), local]
-        numbers = typeset(product(factors, as_number(share), self.writer.precision))
+        numbers = product(factors, as_number(share), self.writer.precision)
         return f"{upstream} · {self.ratio(node, x)} = {numbers}"
 
     def slope(self, x: Node) -> str:
@@ -83,7 +83,7 @@ class Narrator:
         return f"∂{self._letter(y)}/∂{self._letter(x)}"
 
     def _letter(self, x: Node) -> str:
-        return shorten(self.writer.letter(x), 24) or "…"
+        return abridged(self.writer.letter(x), ON_EDGES) or "…"
 
     def local(self, node: Node) -> dict[int, float]:
         """Return the local derivatives between numbers, by argument."""

@@ -14,12 +14,13 @@ from tinygrad_mlp.viz.graphs.describing import Describer, gradient_of
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, LIMIT, PARALLEL
 from tinygrad_mlp.viz.graphs.walk import walk
-from tinygrad_mlp.viz.labels import clean, norm, number, shorten
+from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import Drawing, EdgeView, Entry, GraphView, NodeView, Row
 from tinygrad_mlp.viz.theme import find_theme
 
 from .finished import Options, finished, split
-from .slopes import Slopes, agree, lettered
+from .lettering import IN_WORDS, ON_EDGES, Letters, abridged
+from .slopes import Slopes, agree
 from .trails import Trails, trails
 
 PATHS = 5
@@ -65,12 +66,12 @@ class _Picture:
 
     def __init__(self, root: Any, to: Any, k: int, seed: Any, precision: int, names: Names) -> None:
         self.names, self.precision, self.seed = names, precision, seed
-        self.start, self.end = (shorten(clean(names.of(x) or "the node")) for x in (root, to))
+        self.letters = Letters(root, names)
+        self.start, self.end = (abridged(self.letters.of(x), IN_WORDS) or "the node" for x in (root, to))
         self.paths = Paths(root, to, k, seed)
         if not self.paths.count:
             raise GradientError(_why_none(root, to, self.end))
         self.slopes = Slopes(Flow(root, seed), precision)
-        self.letters: dict[int, str] = {}
         self.shown = Trails([], [], ())
 
     def graph(self, budget: int | None, force: bool) -> GraphView:
@@ -83,12 +84,7 @@ class _Picture:
                 f"draw: {len(shown.groups):,} nodes are too many to lay out (limit {LIMIT:,}); lower budget= to show "
                 "the largest paths alone, or pass force=True"
             )
-        views, letters = lettered(self._nodes(), shown.groups)
-        self.letters = {id(group[0]): letters[view.key] for view, group in zip(views, shown.groups, strict=True)}
-        self.start, self.end = (
-            self.letters[id(self.paths.root)] or self.start,
-            self.letters[id(self.paths.to)] or self.end,
-        )
+        views, letters = self.letters.lettered(self._nodes(), shown.groups)
         everything = len(walk([self.paths.root]).found)
         return GraphView(tuple(views), self._edges(letters), everything, self._notes(everything))
 
@@ -156,11 +152,9 @@ class _Picture:
             )
         many = f"{count(paths.count)} path{'s' * (paths.count > 1)}"
         others = paths.count - len(lit)
-        which = "the largest" if paths.exact else "the largest found"
-        notes.append(
-            f"{many} from {self.start} to {self.end}"
-            + (f"; {which} {len(lit)} {'are' if len(lit) > 1 else 'is'} lit" if others else "")
-        )
+        largest = f"{f'{len(lit)} ' * (len(lit) > 1)}largest{' found' * (not paths.exact)}"
+        which = f"; the {largest} {'are' if len(lit) > 1 else 'is'} lit" if others else ""
+        notes.append(f"{many} from {self.start} to {self.end}{which}")
         notes += [f"path {i}: {self._worth(path)}" for i, path in enumerate(lit, 1)]
         if others:
             notes.append(f"and {count(others)} more path{'s' * (others > 1)}, together {self._amount(paths.rest)}")
@@ -168,7 +162,7 @@ class _Picture:
 
     def _worth(self, path: Path) -> str:
         """Return the product along a path, in symbols and numbers; of arrays the nodes it runs through and its norm."""
-        names = [self.letters.get(id(node), "") for node in path.nodes]
+        names = [abridged(self.letters.of(node), ON_EDGES) for node in path.nodes]
         if not all(map(is_number, path.nodes)):
             known = [
                 name or (clean(node.op.name) if node.op is not None else self.end)

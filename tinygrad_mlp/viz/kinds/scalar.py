@@ -12,17 +12,16 @@ from tinygrad_mlp.ops import affine
 from tinygrad_mlp.paths import local_derivatives
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, view
-from tinygrad_mlp.viz.labels import number, shorten, subscript
+from tinygrad_mlp.viz.labels import number, shorten
 from tinygrad_mlp.viz.records import Drawing, EdgeView, GraphView, NodeView
 from tinygrad_mlp.viz.unfolding.building import Unfolded, unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
 from tinygrad_mlp.viz.unfolding.gathering import elements
 
 from .finished import finished, split
-from .lettering import Letters
+from .lettering import DIGITS, Letters
 from .written import Writer
 
-DIGITS = "".join(map(subscript, range(10)))
 OTHER_GRAD = "gradients of inner nodes are of this graph alone; .grad of a leaf holds more, or another"
 
 
@@ -34,8 +33,8 @@ def drawing(root: Any, *, expand: Wanted = None, **options: Any) -> Drawing:
 
     Args:
         root: A result; it and its graph stay as they are.
-        expand: What to take apart. None: as many tensors as ``budget`` leaves room for, from the output on. Otherwise
-            what is given and nothing else: the result of an operation, the name of one, of a kind of operation or of a
+        expand: What to take apart. None: all tensors if ``budget`` has room for their numbers, otherwise none. Or what
+            is given and nothing else: the result of an operation, the name of one, of a kind of operation or of a
             module, or several of these; ``()`` is none. ``"affine"`` takes the sums of scalar neurons apart.
         **options: As of ``view`` and ``finished``. ``budget`` grows by what is taken apart on demand.
 
@@ -126,6 +125,8 @@ def _edge(
 def _remarks(made: Unfolded, members: Sequence[Sequence[Any]]) -> list[str]:
     shown = [x for xs in members for x in xs if type(x) in NODES]
     remarks = _subscripts(made, shown)
+    if made.choice.enough:
+        remarks.append(f"budget={made.choice.enough} takes all apart")
     if any(x.op is affine for x in shown):
         remarks.append("w·x+b is one node for a neuron's sum: expand='affine' shows its products")
     if made.others:

@@ -11,12 +11,10 @@ import numpy as np
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, as_number, is_number
 from tinygrad_mlp.symbols import Symbol, operands_of, vjp_formula
-from tinygrad_mlp.viz.equations import product, signed, total
+from tinygrad_mlp.viz.equations import product, signed, total, typeset
 from tinygrad_mlp.viz.graphs.describing import gradient_of
 from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import EdgeView, NodeView
-
-from .lettering import typeset
 
 FEW = 4  # so many contributions to a gradient are written out
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")
@@ -161,7 +159,7 @@ def rule_text(node: Node, slot: int, precision: int = 4) -> str:
     ]
     try:
         formula = vjp_formula(op, slot, operands, **node.params)
-        text = typeset(LONG.sub(lambda found: number(float(found[0]), precision), formula.text))
+        text = typeset(clean(LONG.sub(lambda found: number(float(found[0]), precision), formula.text)))
     except Exception:  # noqa: BLE001  (a rule is anybody's code, and a picture must not fail because of one)
         text = ""
     if not text or len(text) > 40:

@@ -12,6 +12,7 @@ from tinygrad_mlp.ops import affine, getitem, linear, power
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.paths import as_number, is_number
 from tinygrad_mlp.symbols import Formula, Symbol, run_rule
+from tinygrad_mlp.viz.equations import typeset
 from tinygrad_mlp.viz.labels import clean, norm, number, shape_text
 from tinygrad_mlp.viz.unfolding.cells import number_of
 
@@ -19,7 +20,7 @@ TERMS = 4  # of a longer sum of products the first and the last ones are written
 OPERANDS = 26  # that an operation whose rule is written out may have
 LONGEST = 72  # characters of a formula; of a longer one the operation's name and operands are written
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")
-BRACKETED = re.compile(r"(?<=\()\((−[^()]*)\)(?=[,)])|(?<=, )\((−[^()]*)\)(?=[,)])")
+BRACKETED = re.compile(r"(?<=\()\((-[^()]*)\)(?=[,)])|(?<=, )\((-[^()]*)\)(?=[,)])")
 
 
 class Writer:
@@ -46,7 +47,7 @@ class Writer:
         """Return an operand in numbers: itself, or the shape of an array."""
         data = getattr(x, "_payload", x)
         if np.size(data) == 1 and np.asarray(data).dtype.kind in "biuf":
-            return typeset(number(np.asarray(data).item(), self.precision))
+            return number(np.asarray(data).item(), self.precision)
         return f"{shape_text(np.shape(data))} array"
 
     def in_names(self, node: Node) -> str:
@@ -84,7 +85,7 @@ class Writer:
 
     def measured(self, g: Any) -> str:
         """Return a gradient: the number, or shape and norm."""
-        return typeset(number(as_number(g), self.precision)) if np.size(g) == 1 else self.size(g)
+        return number(as_number(g), self.precision) if np.size(g) == 1 else self.size(g)
 
     def rule(self, node: Node, slot: int, upstream: str) -> str:
         """Return what the rule of an argument gives, in names, of the gradient ``upstream`` of ``node``."""
@@ -129,7 +130,7 @@ class Writer:
     def _written(self, formula: Callable[[], Formula]) -> str:
         """Return a formula as text; none where symbols will not do, or where it is long."""
         try:
-            text = clean(LONG.sub(lambda found: number(float(found[0]), self.precision), formula().text))
+            text = typeset(clean(LONG.sub(lambda found: number(float(found[0]), self.precision), formula().text)))
         except Exception:  # noqa: BLE001  (a rule is anybody's code, and a picture must not fail because of one)
             return ""
         return _unbracketed(text) if len(text) <= LONGEST else ""
@@ -156,7 +157,7 @@ def _symbol(x: Any, spell: Callable[[Any], str], keep: bool = False, rule: bool 
     if rule and _is_index(x):
         return np.asarray(data)
     text = spell(x)
-    return Symbol(f"({text})" if text.startswith("−") else text, np.shape(data), dtype=getattr(data, "dtype", float))
+    return Symbol(f"({text})" if text.startswith("-") else text, np.shape(data), dtype=getattr(data, "dtype", float))
 
 
 def _affine(inputs: tuple[Any, ...], spell: Callable[[Any], str]) -> str:
@@ -173,19 +174,14 @@ def _few(terms: Sequence[str], between: str) -> str:
 
 
 def _in_product(text: str) -> str:
-    return f"({text})" if text.startswith("−") else text
+    return f"({text})" if text.startswith("-") else text
 
 
 def _bare(text: str) -> str:
-    return text[1:-1] if text.startswith("(−") else text
-
-
-def typeset(text: str) -> str:
-    """Return a number with the minus sign of formulas."""
-    return text.replace("e-", "e−").replace("-", "−")
+    return text[1:-1] if text.startswith("(-") else text
 
 
 def _unbracketed(text: str) -> str:
     """Return a formula without the brackets of a negative number that stands alone between others."""
     text = BRACKETED.sub(lambda found: found[1] or found[2], text)
-    return re.sub(r"^\((−[^()]*)\)(?= [+−]|$)", r"\1", text)  # at the start of a sum, or all of it
+    return re.sub(r"^\((-[^()]*)\)(?= [+-]|$)", r"\1", text)  # at the start of a sum, or all of it

@@ -1,7 +1,6 @@
 """The columns of a network diagram: where the layers are, and which of their units are drawn."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from tinygrad_mlp.viz.labels import width
 from tinygrad_mlp.viz.theme import Theme
@@ -81,7 +80,7 @@ def half_width(layers: list[Layer], at: int) -> float:
 def xs_of(layers: list[Layer], names: float, extra: float) -> list[float]:
     """Return where the columns are; ``names`` is the room for names of inputs, ``extra`` that for numbers on lines."""
     xs = [MARGIN + max(half_width(layers, 0), names + RADIUS + 8 if names else 0.0)]
-    for at, (before, layer) in enumerate(pairwise(layers)):
-        room = width(formula(before, layer), LINE_SIZE) + 24
+    for at, layer in enumerate(layers[1:]):
+        room = width(formula(layer), LINE_SIZE) + 24
         xs.append(xs[-1] + max(160.0 + extra, half_width(layers, at) + half_width(layers, at + 1) + 30, room))
     return xs

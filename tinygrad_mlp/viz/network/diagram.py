@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from tinygrad_mlp.errors import UnsupportedError
+from tinygrad_mlp.nn import Module
 from tinygrad_mlp.viz.labels import clean, norm, number, summary
 from tinygrad_mlp.viz.records import Drawing
 from tinygrad_mlp.viz.theme import find_theme
@@ -23,6 +24,11 @@ from .tikz import tex
 from .vector import svg
 from .wording import norm_text
 
+ORDER = (
+    "layers in the order in which they were assigned",
+    "how they are joined is known when the module is called: draw(model, X)",
+)
+
 
 class Options(TypedDict, total=False):
     """How a network is drawn.
@@ -30,8 +36,8 @@ class Options(TypedDict, total=False):
     Attributes:
         max_units: circles in one column, the rest is '⋮'; at least 3.
         numbers: whether numbers are written on the lines; by default where there is room.
-        inputs: names of the inputs.
-        outputs: names of the outputs.
+        inputs: names of the inputs, one for each.
+        outputs: names of the outputs, one for each.
         precision: significant digits of every number.
         theme: light, dark, or print for greyscale.
         title: a heading; by default the model's name, its sizes and its number of parameters.
@@ -57,14 +63,15 @@ def drawing(model: Any, *, show: str = "weights", sample: Any = None, **options:
 
     Raises:
         DataError: the record has no layers, or a layer without units.
-        ShapeError: the sample does not fit the network.
+        ShapeError: the sample does not fit the network, or there are not as many names as inputs or outputs.
         UnsupportedError: an unknown theme or ``show``, or something that describes no layers.
     """
     chosen = find_shown(show)
     record = _record(model, sample)
     layers = read_layers(record)
     sampled = any(layer.output is not None for layer in layers)
-    return _finished("network", _heading(record, layers), layers, chosen(layers), options, sampled)
+    notes = _order(model, layers)
+    return _finished("network", _heading(record, layers), layers, chosen(layers), options, notes, sampled)
 
 
 def difference(before: Any, after: Any, **options: Unpack[Options]) -> Drawing:
@@ -87,7 +94,7 @@ def difference(before: Any, after: Any, **options: Unpack[Options]) -> Drawing:
     start = norm([norm(x) for layer in layers[0] for x in (layer.weight, layer.bias) if x is not None])
     share = f", {number(shown.size / start, 3)} of the norm before" if start else ""
     heading = f"what changed: {_heading(new, layers[1])}, norm of the change {number(shown.size, digits)}{share}"
-    return _finished("diff", heading, layers[1], shown, options)
+    return _finished("diff", heading, layers[1], shown, options, _order(after, layers[1]) or _order(before, layers[0]))
 
 
 def _record(model: Any, sample: Any = None) -> Mapping[str, Any]:
@@ -129,8 +136,19 @@ def _heading(record: Mapping[str, Any], layers: list[Layer]) -> str:
     return f"{clean(record.get('name', '') or 'network')} {sizes}, {count:,} parameters"
 
 
+def _order(model: Any, layers: list[Layer]) -> Sequence[str]:
+    """Return a remark on the order of the layers, where it is only that in which the module was built."""
+    return ORDER if len(layers) > 2 and getattr(type(model), "stages", None) is Module.stages else ()
+
+
 def _finished(
-    kind: str, heading: str, layers: list[Layer], shown: Shown, options: Options, sampled: bool = False
+    kind: str,
+    heading: str,
+    layers: list[Layer],
+    shown: Shown,
+    options: Options,
+    notes: Sequence[str],
+    sampled: bool = False,
 ) -> Drawing:
     theme = find_theme(options.get("theme", "light"))
     title = clean(options.get("title", "")) or heading
@@ -145,6 +163,7 @@ def _finished(
         inputs=options.get("inputs", ()),
         outputs=options.get("outputs", ()),
         sampled=sampled,
+        notes=notes,
     )
     words = text(diagram, title, precision)
     return Drawing(
@@ -173,4 +192,4 @@ def text(diagram: Diagram, title: str, precision: int = 4) -> str:
         if diagram.sampled:
             parts.append("output " + ("not known" if layer.output is None else summary(layer.output, precision)))
         lines.append(f"  {layer.name:<{broad}}  " + ", ".join(part for part in parts if part))
-    return "\n".join([*lines, *filter(None, [diagram.shown.missing])])
+    return "\n".join([*lines, *filter(None, [diagram.shown.missing]), *diagram.notes])

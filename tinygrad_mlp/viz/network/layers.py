@@ -23,6 +23,7 @@ class Layer:
 
     Attributes:
         name, units, activation: of the layer.
+        inputs: how many numbers each unit takes; where the layer before has another number of units, none of these.
         parameters: how many weights, biases and other numbers it trains.
         has_bias: whether a bias unit is drawn.
         weight, weight_grad: shape (inputs, units, pieces), where a maxout unit has several pieces, others one; None
@@ -34,6 +35,7 @@ class Layer:
 
     name: str
     units: int
+    inputs: int
     activation: str
     parameters: int
     has_bias: bool
@@ -43,6 +45,10 @@ class Layer:
     bias_grad: Any = None
     output: Any = None
     noun: str = "weight"
+
+    def follows(self, before: "Layer") -> bool:
+        """Return whether it can take what the layer before it gives: lines are drawn only then."""
+        return self.inputs == before.units
 
 
 def read_layers(record: Mapping[str, Any]) -> list[Layer]:
@@ -68,6 +74,7 @@ def read_layers(record: Mapping[str, Any]) -> list[Layer]:
 def _layer(row: Mapping[str, Any], place: int, units: int, before: int) -> Layer:
     numbers = {field: _numbers(row.get(field), f"{field} of layer {place}") for field in ARRAYS}
     weight, bias, output = numbers["weight"], numbers["bias"], numbers["output"]
+    inputs = len(weight) if np.ndim(weight) == 2 else before
     parameters = row.get("parameters")  # some units have more, such as the widths of radial basis units
     if weight is not None:
         count = np.size(weight) + (np.size(bias) if bias is not None else 0)
@@ -76,12 +83,13 @@ def _layer(row: Mapping[str, Any], place: int, units: int, before: int) -> Layer
     return Layer(
         name=shorten(clean(row.get("name", "") or f"layer {place}"), 24),
         units=units,
+        inputs=inputs,
         activation=shorten(clean(row.get("activation", "") or ""), 24),
         parameters=int(parameters) if isinstance(parameters, int | np.integer) else count,
         has_bias=place > 0 and (bias is not None or weight is None),
-        weight=_pieces(weight, (before, units)),
+        weight=_pieces(weight, (inputs, units)),
         bias=_pieces(bias, (units,)),
-        weight_grad=_pieces(numbers["weight_grad"], (before, units)),
+        weight_grad=_pieces(numbers["weight_grad"], (inputs, units)),
         bias_grad=_pieces(numbers["bias_grad"], (units,)),
         output=np.reshape(output, -1) if output is not None and np.size(output) == units else None,
         noun=clean(row.get("lines") or "weight"),

@@ -52,6 +52,7 @@ def entries(diagram: Diagram, theme: Theme, precision: int = 4) -> list[Entry]:
         found += [Entry("", "fill", theme.shade(t)) for t in SHADES[0 if below else 2 : -1]]
         words = "fill: output for the sample, full colour for the largest of its column"
         found.append(Entry(words + ", dashed outline: negative" * below, "fill", theme.shade(SHADES[-1])))
+    found += map(Entry, diagram.notes)
     return found
 
 

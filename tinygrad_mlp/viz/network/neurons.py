@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.viz.colours import ink
 from tinygrad_mlp.viz.labels import clean, number, shorten, subscript, width
 from tinygrad_mlp.viz.theme import Theme
@@ -14,7 +15,7 @@ from tinygrad_mlp.viz.theme import Theme
 from .columns import LINE_SIZE, MARGIN, NAME_SIZE, RADIUS, STEP, Column, Gap, columns_of, half_width, xs_of
 from .layers import Layer
 from .lines import Shown
-from .wording import formula, norm_text, size_text
+from .wording import breaks, formula, norm_text, size_text
 
 BIAS_RADIUS = 13.0
 SMALL_SIZE = 9.5
@@ -81,7 +82,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Diagram:
-    """Everything in the picture, with its size and the largest absolute number on a line."""
+    """Everything in the picture, with its size, the largest absolute number on a line, and notes below it."""
 
     layers: list[Layer]
     shown: Shown
@@ -92,6 +93,7 @@ class Diagram:
     size: tuple[float, float]
     largest: float
     sampled: bool
+    notes: Sequence[str] = ()
 
 
 def place(
@@ -105,6 +107,7 @@ def place(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     sampled: bool = False,
+    notes: Sequence[str] = (),
 ) -> Diagram:
     """Return the diagram of the layers: where every circle, line and caption goes.
 
@@ -118,7 +121,12 @@ def place(
         inputs: Names of the inputs, written on the left.
         outputs: Names of the outputs, written on the right.
         sampled: Let the fill of circles show the outputs of their layers.
+        notes: What else is said below the picture.
+
+    Raises:
+        ShapeError: There are more or fewer names than inputs, or than outputs.
     """
+    _check_names(layers, inputs, outputs)
     most = max(3, max_units)
     units = [list(range(n)) if n <= most else [*range(most - 2), n - 1] for n in (layer.units for layer in layers)]
     if numbers is None:
@@ -138,7 +146,16 @@ def place(
     right = max([width(name, LINE_SIZE) + RADIUS + 8 for name in names[1]] + [half_width(layers, len(layers) - 1)])
     captions = [*_column_captions(columns, bottom), *_line_captions(columns, shown, precision)]
     size = (xs[-1] + right + MARGIN, bottom + 34)
-    return Diagram(layers, shown, circles, links, gaps, captions, size, largest, sampled)
+    return Diagram(layers, shown, circles, links, gaps, captions, size, largest, sampled, [*notes, *breaks(layers)])
+
+
+def _check_names(layers: list[Layer], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    for words, names, layer in (("inputs", inputs, layers[0]), ("outputs", outputs, layers[-1])):
+        if len(names) not in (0, layer.units):
+            raise ShapeError(
+                f"draw: {words}= has {len(names):,} name{'s' * (len(names) != 1)}, the network has "
+                f"{layer.units:,} {words.removesuffix('s') if layer.units == 1 else words}; give a name for each"
+            )
 
 
 def _circles(columns: list[Column], at: int, names: list[list[str]], theme: Theme, sampled: bool) -> list[Circle]:
@@ -161,8 +178,9 @@ def _circles(columns: list[Column], at: int, names: list[list[str]], theme: Them
         where = (column.x, column.y(row), RADIUS, column.letter + subscript(unit + 1))
         words = ", ".join(word for word in tip if word)
         circles.append(Circle(f"u{at}_{unit}", column.kind, *where, fill, text, words, side, value, negative))
-    if at + 1 < len(columns) and columns[at + 1].layer.has_bias:
-        tip_of_bias = f"bias unit of {columns[at + 1].layer.name}: always 1"
+    after = columns[at + 1].layer if at + 1 < len(columns) else None
+    if after is not None and after.has_bias and after.follows(layer):
+        tip_of_bias = f"bias unit of {after.name}: always 1"
         high = (column.x, column.top - STEP, BIAS_RADIUS, "1")
         circles.append(Circle(f"b{at}", "bias", *high, theme.background, theme.text, tip_of_bias))
     return circles
@@ -188,6 +206,8 @@ def _links(columns: list[Column], shown: Shown, precision: int, numbers: bool) -
     raw: list[tuple[str, str, float | None, str, float]] = []
     for at, (before, column) in enumerate(pairwise(columns)):
         lines, layer = shown.layers[at + 1], column.layer
+        if not layer.follows(before.layer):
+            continue
         share = 1 / (column.rows + 1)  # then the numbers on the lines are apart, and in a column
         for unit in column.units:
             for source in before.units:
@@ -235,7 +255,7 @@ def _line_captions(columns: list[Column], shown: Shown, precision: int) -> list[
     captions = []
     for (before, column), lines in zip(pairwise(columns), shown.layers[1:], strict=True):
         x = (before.x + column.x) / 2
-        captions.append(Caption(x, MARGIN + 6, formula(before.layer, column.layer), LINE_SIZE))
+        captions.append(Caption(x, MARGIN + 6, formula(column.layer), LINE_SIZE))
         size = norm_text(shown, lines, precision)
         if size:
             captions.append(Caption(x, MARGIN + 21, size, LINE_SIZE))

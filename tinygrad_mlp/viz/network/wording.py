@@ -1,5 +1,8 @@
 """What is written about the layers of a network diagram: sizes, counts of parameters, norms."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from tinygrad_mlp.viz.labels import number
 
 from .layers import Layer
@@ -20,13 +23,22 @@ def size_text(layer: Layer, symbol: str) -> str:
     return f"{layer.units:,} unit{'s' * many}, {symbol} ∈ ℝ{power}"
 
 
-def formula(before: Layer, layer: Layer) -> str:
+def formula(layer: Layer) -> str:
     """Return the number of parameters of one layer as a sum a reader can check."""
     columns = layer.units * (layer.weight.shape[2] if layer.weight is not None else 1)  # a maxout unit has several
     total = f"{layer.parameters:,} parameters"
-    if layer.parameters != columns * (before.units + layer.has_bias):
+    if layer.parameters != columns * (layer.inputs + layer.has_bias):
         return total
-    return f"{before.units:,}·{columns:,}{f' + {columns:,}' * layer.has_bias} = {total}"
+    return f"{layer.inputs:,}·{columns:,}{f' + {columns:,}' * layer.has_bias} = {total}"
+
+
+def breaks(layers: Sequence[Layer]) -> list[str]:
+    """Return where no lines lead from one layer to the next, and why."""
+    return [
+        f"no lines to {layer.name}: it takes {layer.inputs:,} numbers, {before.name} has {before.units:,} units"
+        for before, layer in pairwise(layers)
+        if not layer.follows(before)
+    ]
 
 
 def norm_text(shown: Shown, lines: Lines, precision: int) -> str:

@@ -50,7 +50,7 @@ def unfold(
 
     Args:
         root: a recorded result.
-        wanted: None for as many tensor operations as ``budget`` has room for, from the output on; or nodes, or names
+        wanted: None for all tensor operations if ``budget`` has room for that, and none otherwise; or nodes, or names
             of nodes, operations or modules.
         names: names for nodes without one.
         budget: how many nodes there may be; None for any number.
@@ -222,9 +222,7 @@ def whole(unfolded: Unfolded, names: Names) -> Sequence[str]:
     choice = unfolded.choice
     remarks = []
     if choice.large:
-        shown = _listed(choice.large, names)
-        first = names.of(choice.large[0]) or choice.large[0].op.name
-        remarks.append(f"whole, for want of room: {shown}; expand={first!r} takes one apart")
+        remarks.append(f"whole, for want of room: {_listed(choice.large, names)}; {choice.remedy}")
     reasons: dict[str, list[Node]] = {}
     for node, reason in choice.refused.items():
         reasons.setdefault(reason, []).append(node)

@@ -1,4 +1,4 @@
-"""Which operations are taken apart: those that are asked for, or as many as fit the budget, from the output on."""
+"""Which operations are taken apart: those that are asked for, or all if they fit the budget."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,12 +28,27 @@ class Choice:
         refused: nodes that cannot be, with the reasons.
         large: nodes for which there is no room.
         extra: how many nodes the picture has more, at most.
+        remedy: what takes some of ``large`` apart.
+        enough: how many nodes there are with all of ``large`` taken apart, at most; 0 where that is not known.
     """
 
     apart: dict[Node, Trial] = field(default_factory=dict)
     refused: dict[Node, str] = field(default_factory=dict)
     large: list[Node] = field(default_factory=list)
     extra: int = 0
+    remedy: str = ""
+    enough: int = 0
+    _elements: dict[int, int] = field(default_factory=dict)  # of operands that stay whole, and of constants, by id
+
+    def add(self, node: Node, trial: Trial) -> None:
+        """Take a node apart: beside what stands for it then there are the elements of its operands."""
+        self.apart[node] = trial
+        self.extra += trial.count - 1 - self._elements.pop(id(node), 0)
+        for x in node.inputs:
+            data = getattr(x, "_payload", x)
+            if np.ndim(data) and id(x) not in self._elements and not (type(x) in NODES and x in self.apart):
+                self._elements[id(x)] = int(np.size(data))
+                self.extra += int(np.size(data))
 
 
 def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force: bool) -> Choice:
@@ -41,8 +56,8 @@ def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force:
 
     Args:
         graph: the walk over the graph.
-        wanted: None for as many tensors as the budget leaves room for; or nodes, or names of nodes, operations or
-            modules, which are taken apart whatever the budget.
+        wanted: None for all tensors if the budget has room for that, and none of them otherwise; or nodes, or names of
+            nodes, operations or modules, which are taken apart whatever the budget.
         names: what nodes are called.
         budget: how many nodes the picture may have; None for any number.
         force: whether it may have more than 2,500.
@@ -53,11 +68,29 @@ def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force:
     """
     found = [x for x in graph.found if type(x) in NODES and x.op is not None]
     room = LIMIT if not force else None
-    if wanted is None:
-        candidates = [x for x in found if not is_single(x)]
-        limit = room if budget is None else budget
-    else:
-        candidates, limit = _named(found, wanted, names), room
+    if wanted is not None:
+        return _apart(graph, _named(found, wanted, names), names, room)
+    tensors = [x for x in found if not is_single(x)]
+    try:
+        choice = _apart(graph, tensors, names, room)
+    except LayoutError:
+        if budget is None:
+            raise
+        large = [x for x in tensors if x.requires_grad]
+        remedies = _opening(graph, found, large, names, room), "fewer samples, such as X[:1], make room for all"
+        return Choice(large=large, remedy="; ".join(filter(None, remedies)))
+    total, large = len(graph.found) + choice.extra, list(choice.apart)
+    if budget is None or total <= budget or not large:
+        return choice
+    return Choice(refused=choice.refused, large=large, remedy=_opening(graph, found, large, names, room), enough=total)
+
+
+def _apart(graph: Walk, candidates: list[Any], names: Names, limit: int | None) -> Choice:
+    """Return what becomes of candidates that are taken apart.
+
+    Raises:
+        LayoutError: there would be more nodes than ``limit``.
+    """
     choice, total = Choice(), len(graph.found)
     for node in candidates:
         if not node.requires_grad:
@@ -68,15 +101,22 @@ def choose(graph: Walk, wanted: Wanted, names: Names, budget: int | None, force:
         if trial.refusal:
             choice.refused[node] = trial.refusal
             continue
-        extra = _extra({**choice.apart, node: trial})
-        if limit is not None and total + extra > limit:
-            if wanted is not None or budget is None:
-                raise _too_large(node, names, total + extra)
-            choice.large.append(node)
-            continue
-        choice.apart[node] = trial
-        choice.extra = extra
+        choice.add(node, trial)
+        if limit is not None and total + choice.extra > limit:
+            raise _too_large(node, names, total + choice.extra)
     return choice
+
+
+def _opening(graph: Walk, found: list[Any], large: list[Any], names: Names, limit: int | None) -> str:
+    """Return which name given as ``expand=`` takes something apart, the first for which there is room; or nothing."""
+    for name in dict.fromkeys(names.of(x) or x.op.name for x in large):
+        try:
+            count = len(_apart(graph, _named(found, name, names), names, limit).apart)
+        except LayoutError:
+            continue
+        if count:
+            return f"expand={name!r} takes {'one' if count == 1 else count} apart"
+    return ""
 
 
 def _named(found: list[Any], wanted: Any, names: Names) -> list[Any]:
@@ -115,19 +155,6 @@ def _least(node: Node) -> int:
     if node.op in (matmul, linear):
         return 2 * size * int(np.shape(node.inputs[0])[-1])
     return max([size, *(int(np.size(getattr(x, "_payload", x))) for x in node.inputs if x is not None)])
-
-
-def _extra(apart: dict[Node, Trial]) -> int:
-    """Return how many nodes the picture has more: what stands for the nodes, and the elements of their operands."""
-    extra = sum(trial.count - 1 for trial in apart.values())
-    seen: set[int] = set()
-    for node in apart:
-        for x in node.inputs:
-            data = getattr(x, "_payload", x)
-            if id(x) not in seen and x not in apart if type(x) in NODES else np.ndim(data):
-                seen.add(id(x))
-                extra += int(np.size(data)) if np.ndim(data) or type(x) not in NODES else 0
-    return extra
 
 
 def _too_large(node: Node, names: Names, total: int) -> LayoutError:
