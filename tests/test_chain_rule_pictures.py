@@ -15,9 +15,9 @@ from strategies import FEW
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import GradientError, LayoutError, UnsupportedError
 from tinygrad_mlp.paths import count_paths
-from tinygrad_mlp.viz.equations import count, product, total
+from tinygrad_mlp.viz.chain.equations import count, product, total
+from tinygrad_mlp.viz.chain.slopes import NO_BACKWARD, OTHER_GRAD, rule_text
 from tinygrad_mlp.viz.kinds import backward, path
-from tinygrad_mlp.viz.kinds.slopes import NO_BACKWARD, OTHER_GRAD, rule_text
 from tinygrad_mlp.viz.labels import norm, number
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -15,8 +15,8 @@ from tinygrad_mlp.errors import GradientError, StaleError, UnsupportedError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.table import OPS, defvjp, primitive
 from tinygrad_mlp.viz.graphs.walk import walk
+from tinygrad_mlp.viz.judging.responding import Responses
 from tinygrad_mlp.viz.kinds.health import drawing
-from tinygrad_mlp.viz.kinds.responding import Responses
 
 MARKS = ("dead", "saturated", "nan", "inf", "no gradient")
 

@@ -12,10 +12,10 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import nn
 from tinygrad_mlp.graph import NODES
 from tinygrad_mlp.paths import Paths, count_paths
+from tinygrad_mlp.viz.chain.lettering import IN_WORDS, Letters, abridged, evaluation_order
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.walk import walk
 from tinygrad_mlp.viz.kinds import backward, path, scalar, steps
-from tinygrad_mlp.viz.kinds.lettering import IN_WORDS, Letters, abridged, evaluation_order
 
 NAMES = st.lists(st.sampled_from(["", "", "", "v₁", "v₂", "A₁", "h"]), min_size=20, max_size=20)
 

@@ -12,7 +12,7 @@ from tinygrad_mlp import nn
 from tinygrad_mlp.errors import DataError, DTypeError, TinygradError, UnsupportedError
 from tinygrad_mlp.tensors import Tensor, Value
 from tinygrad_mlp.viz import KINDS, draw
-from tinygrad_mlp.viz.equations import count
+from tinygrad_mlp.viz.chain.equations import count
 from tinygrad_mlp.viz.graphs.walk import walk
 
 native = partial(draw, engine="native")

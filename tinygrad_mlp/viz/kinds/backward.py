@@ -7,14 +7,14 @@ from typing import Any, Unpack
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow
+from tinygrad_mlp.viz.chain.lettering import Letters
+from tinygrad_mlp.viz.chain.slopes import Slopes
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import view
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
 from .finished import Options, finished, split
-from .lettering import Letters
-from .slopes import Slopes
 
 LETTERS = "rules: g is the gradient that arrives, y the operation's result, other letters its arguments in order"
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
+from tinygrad_mlp.viz.judging.comparing import LOST, Comparison, of_snapshot, of_two
 from tinygrad_mlp.viz.labels import norm, number, summary
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView, NodeView, Row
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
-from .comparing import LOST, Comparison, of_snapshot, of_two
 from .finished import Options, finished, split
 from .painting import painted
 

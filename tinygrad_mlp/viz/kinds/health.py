@@ -12,15 +12,15 @@ from tinygrad_mlp.nn import Module, Parameter
 from tinygrad_mlp.nn.description import direct_parameters, is_layer
 from tinygrad_mlp.paths import Flow
 from tinygrad_mlp.tensors import Value
+from tinygrad_mlp.viz.chain.slopes import Slopes
 from tinygrad_mlp.viz.graphs.naming import Names
+from tinygrad_mlp.viz.judging.ailments import Ailments
 from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView, NodeView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
-from .ailments import Ailments
 from .finished import Options, finished, split
 from .painting import painted
-from .slopes import Slopes
 
 LOW, HIGH = -7.0, 1.0  # powers of ten between which colours tell sizes apart
 APART = 1e3  # how much the gradients of the first and last layer may differ

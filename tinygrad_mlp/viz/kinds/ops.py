@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from tinygrad_mlp.paths import Flow
+from tinygrad_mlp.viz.chain.slopes import Slopes
 from tinygrad_mlp.viz.graphs.view import ViewOptions, view
 from tinygrad_mlp.viz.labels import norm
 from tinygrad_mlp.viz.records import Drawing, GraphView
 
 from .finished import Options, finished, split
-from .slopes import Slopes
 
 
 def drawing(root: Any, **options: Unpack[Options]) -> Drawing:

@@ -9,7 +9,10 @@ from tinygrad_mlp.backward import initial_seed
 from tinygrad_mlp.errors import GradientError, LayoutError, UnsupportedError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, Path, Paths, as_number, is_number
-from tinygrad_mlp.viz.equations import LONGEST, count, product, signed, total
+from tinygrad_mlp.viz.chain.equations import LONGEST, count, product, signed, total
+from tinygrad_mlp.viz.chain.lettering import IN_WORDS, ON_EDGES, Letters, abridged
+from tinygrad_mlp.viz.chain.slopes import Slopes, agree
+from tinygrad_mlp.viz.chain.trails import Trails, trails
 from tinygrad_mlp.viz.graphs.describing import Describer, gradient_of
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, LIMIT, PARALLEL
@@ -19,9 +22,6 @@ from tinygrad_mlp.viz.records import Drawing, EdgeView, Entry, GraphView, NodeVi
 from tinygrad_mlp.viz.theme import find_theme
 
 from .finished import Options, finished, split
-from .lettering import IN_WORDS, ON_EDGES, Letters, abridged
-from .slopes import Slopes, agree
-from .trails import Trails, trails
 
 PATHS = 5
 

@@ -10,6 +10,8 @@ from tinygrad_mlp.errors import TinygradError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node
 from tinygrad_mlp.ops import affine
 from tinygrad_mlp.paths import local_derivatives
+from tinygrad_mlp.viz.chain.lettering import DIGITS, Letters
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, view
 from tinygrad_mlp.viz.labels import number, shorten
@@ -19,8 +21,6 @@ from tinygrad_mlp.viz.unfolding.choosing import Wanted
 from tinygrad_mlp.viz.unfolding.gathering import elements
 
 from .finished import finished, split
-from .lettering import DIGITS, Letters
-from .written import Writer
 
 OTHER_GRAD = "gradients of inner nodes are of this graph alone; .grad of a leaf holds more, or another"
 

@@ -9,6 +9,10 @@ import numpy as np
 from tinygrad_mlp.errors import LayoutError, UnsupportedError
 from tinygrad_mlp.graph import NODES, Node
 from tinygrad_mlp.paths import Flow, as_number, is_number
+from tinygrad_mlp.viz.chain.lettering import Letters, evaluation_order
+from tinygrad_mlp.viz.chain.narrated import Narrator
+from tinygrad_mlp.viz.chain.slopes import Slopes
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import view
 from tinygrad_mlp.viz.labels import norm, number
@@ -17,11 +21,7 @@ from tinygrad_mlp.viz.unfolding.building import unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
 
 from .finished import finished, split
-from .lettering import Letters, evaluation_order
-from .narrated import Narrator
 from .scalar import kept
-from .slopes import Slopes
-from .written import Writer
 
 STEPS = 400  # more, nobody plays; and what is known in each would fill the memory
 UNKNOWN = "·"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from .labels import number
+from tinygrad_mlp.viz.labels import number
 
 LONGEST = 7  # so many factors or terms are written out
 

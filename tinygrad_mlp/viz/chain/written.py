@@ -12,9 +12,10 @@ from tinygrad_mlp.ops import affine, getitem, linear, power
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.paths import as_number, is_number
 from tinygrad_mlp.symbols import Formula, Symbol, run_rule
-from tinygrad_mlp.viz.equations import typeset
 from tinygrad_mlp.viz.labels import clean, norm, number, shape_text
 from tinygrad_mlp.viz.unfolding.cells import number_of
+
+from .equations import typeset
 
 TERMS = 4  # of a longer sum of products the first and the last ones are written
 OPERANDS = 26  # that an operation whose rule is written out may have

@@ -11,10 +11,11 @@ import numpy as np
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, as_number, is_number
 from tinygrad_mlp.symbols import Symbol, operands_of, vjp_formula
-from tinygrad_mlp.viz.equations import product, signed, total, typeset
 from tinygrad_mlp.viz.graphs.describing import gradient_of
 from tinygrad_mlp.viz.labels import clean, norm, number
 from tinygrad_mlp.viz.records import EdgeView, NodeView
+
+from .equations import product, signed, total, typeset
 
 FEW = 4  # so many contributions to a gradient are written out
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")

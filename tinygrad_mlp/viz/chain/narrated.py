@@ -5,9 +5,9 @@ from typing import Any
 
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow, Share, as_number, is_number
-from tinygrad_mlp.viz.equations import product
 from tinygrad_mlp.viz.records import EdgeView
 
+from .equations import product
 from .lettering import ON_EDGES, abridged
 from .written import Writer
 
