@@ -321,3 +321,11 @@ def test_the_page_of_a_graph_of_tensors_tells_what_flows_along_its_edges():
     for parameter in model.parameters():
         assert flows[keys[parameter.name]] == pytest.approx(np.linalg.norm(parameter.grad))
     assert "flow" in draw(model(X)).html, "a result of several elements is explored without a gradient"
+
+
+@pytest.mark.parametrize("kind", ["ops", "backward", "health", "check", "steps", "scalar"])
+def test_pointing_at_an_operation_tells_its_formula_in_every_kind(kind):
+    y, _ = neuron()
+    formulas = [node.formula for node in draw(y, kind=kind)._drawing.graph.nodes if node.op == "multiply"]
+    assert len(formulas) == 1
+    assert "= (-0.5)·2 = -1" in formulas[0]

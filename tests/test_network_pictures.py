@@ -51,7 +51,7 @@ def units(root):
 
 
 def outline(unit):
-    return unit.find(f"{SVG}ellipse")
+    return unit.find(f"{SVG}circle")
 
 
 def trained():

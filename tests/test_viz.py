@@ -94,12 +94,12 @@ SQUARE_NODES = """\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#5A5A5A">5</FONT></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#00507F">grad +1</FONT></TD></TR></TABLE>> \
 class=output color="#8A7F00" fillcolor="#F8F1A0" id=n0 ordering=in peripheries=2 shape=box style="filled,rounded" \
-tooltip="y = add, 5, grad +1"]
+tooltip="y = add, 5, grad +1, y = 4 + 1 = 5"]
 	n1 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD><B>× multiply</B></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#5A5A5A">4</FONT></TD></TR>\
 <TR><TD><FONT POINT-SIZE="9" COLOR="#00507F">grad +1</FONT></TD></TR></TABLE>> \
 class=op color="#3A3A3A" fillcolor="#FFFFFF" id=n1 ordering=in shape=box style="filled,rounded" \
-tooltip="× multiply, 4, grad +1"]
+tooltip="× multiply, 4, grad +1, x·x = 2·2 = 4"]
 	n2 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD>1</TD></TR></TABLE>> \
 class=constant color="#5A5A5A" fillcolor="#FFFFFF" id=n2 shape=ellipse style="filled,dotted" tooltip=1]
 	n3 [label=<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD><B>x</B></TD></TR>\

@@ -121,7 +121,9 @@ class Canvas:
         dash = _DASHES.get("dashed" if dashed else style.dash, "")
         if dash:
             look["stroke-dasharray"] = dash
-        if style.shape == "ellipse":
+        if style.shape == "circle":
+            self._child(parent, "circle", cx=_n(x + w / 2), cy=_n(y + h / 2), r=_n(w / 2), **look)
+        elif style.shape == "ellipse":
             self._child(parent, "ellipse", cx=_n(x + w / 2), cy=_n(y + h / 2), rx=_n(w / 2), ry=_n(h / 2), **look)
         elif style.shape == "note":
             fold = f"M{_n(x)},{_n(y)} h{_n(w - 8)} l8,8 v{_n(h - 8)} h{_n(-w)} Z m{_n(w - 8)},0 v8 h8"

@@ -26,7 +26,7 @@ CIVIDIS = ("#00224E", "#404C6B", "#7C7B78", "#BBAD6C", "#FEE838")
 
 @dataclass(frozen=True)
 class Style:
-    """How one kind of node looks: ``shape`` is box, rounded, note or ellipse."""
+    """How one kind of node looks: ``shape`` is box, rounded, note, ellipse or circle."""
 
     fill: str
     stroke: str

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_mlp.errors import TinygradError, TracingError
 from tinygrad_mlp.graph import Node
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.labels import argument, clean, norm, number, shorten, summary
 from tinygrad_mlp.viz.records import NodeView, Row
 
@@ -26,11 +27,20 @@ class Describer:
         names: What nodes are called.
         graded: Whether a gradient is known anywhere.
         gradients: Those of nodes, instead of what ``backward()`` has left on them.
+        writer: Writes what operations compute; None leaves that out.
     """
 
-    def __init__(self, precision: int, names: Names, graded: bool, gradients: Mapping[Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        precision: int,
+        names: Names,
+        graded: bool,
+        gradients: Mapping[Any, Any] | None = None,
+        writer: Writer | None = None,
+    ) -> None:
         """Keep all."""
         self.precision, self.names, self.graded, self.gradients = precision, names, graded, gradients
+        self.writer = writer
 
     def one(self, key: str, x: Any, is_output: bool) -> NodeView:
         """Return the record of a node or constant."""
@@ -57,6 +67,7 @@ class Describer:
             number=single,
             slope=slope,
             requires_grad=bool(x.requires_grad),
+            formula=self._formula(x),
             source=clean(x.source),
         )
 
@@ -102,6 +113,14 @@ class Describer:
             count=1,
             lines=tuple(Row(line) for line in lines if line),
         )
+
+    def _formula(self, x: Node) -> str:
+        if self.writer is None or x.op is None:
+            return ""
+        try:
+            return clean(shorten(self.writer.equation(x), 160))
+        except Exception:  # noqa: BLE001  (a value that is traced, a row of the user's that does not run on symbols)
+            return ""
 
     def _value(self, read: Callable[[], Any]) -> str:
         try:

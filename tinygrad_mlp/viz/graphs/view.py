@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from tinygrad_mlp.errors import LayoutError
 from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import local_derivatives
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.labels import clean, shorten
 from tinygrad_mlp.viz.records import ClusterView, EdgeView, GraphView, NodeView
 
@@ -87,17 +88,15 @@ def view(
             "or pass force=True"
         )
     graded = bool(gradients) or is_graded(graph.found)
-    describer = Describer(precision, names, graded, gradients)
+    writer = Writer({id(x): names.of(x) for x in graph.found if names.of(x)}, precision)
+    describer = Describer(precision, names, graded, gradients, writer)
     clusters, inside = _clusters(groups, count)
     folded = _folded(graph, groups, count)
     nodes = []
     for number in range(count):
         members = [graph.found[at] for at in groups.members[number]]
-        node = replace(
-            _described(describer, groups, number, members, graph.outputs),
-            cluster=inside[number],
-            folded=folded[number],
-        )
+        node = _described(describer, groups, number, members, graph.outputs)
+        node = replace(node, cluster=inside[number], folded=folded[number])
         nodes.append(replace(node, **paint(members)) if paint is not None else node)
     edges = _edges(graph, groups, count, paint_edge)
     return GraphView(tuple(nodes), edges, len(graph.found), _notes(nodes, graph, groups), clusters)

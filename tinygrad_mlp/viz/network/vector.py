@@ -60,7 +60,7 @@ def _draw_lines(canvas: Canvas, diagram: Diagram, shift: float) -> None:
 def _draw_circle(canvas: Canvas, circle: Circle, x: float) -> None:
     group = canvas.group(f"node unit {circle.kind}", circle.tip, circle.key)
     box = (x - circle.radius, circle.y - circle.radius, 2 * circle.radius, 2 * circle.radius)
-    outline = Style(circle.fill, canvas.theme.faint, "ellipse", 1.6 if circle.negative else 1.0)
+    outline = Style(circle.fill, canvas.theme.faint, "circle", 1.6 if circle.negative else 1.0)
     canvas.shape(group, box, outline, dashed=circle.negative)
     size = 11 if circle.radius == BIAS_RADIUS else 13
     high = circle.y - 1.5 if circle.value else circle.y + 4.5
