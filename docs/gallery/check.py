@@ -6,13 +6,13 @@ The rule of each operation is checked on its own: right, at a kink, undecided, o
 import tinygrad_mlp as tg
 
 
-@tg.primitive(symbol="cube", elementwise=True)
-def cube(xp, x):
+@tg.primitive(symbol="cubed", elementwise=True)
+def cubed(xp, x):
     """Return the third power."""
     return x * x * x
 
 
-tg.defvjp(cube, lambda g, y, x: g * 2 * x * x)  # it should be 3
+tg.defvjp(cubed, lambda g, y, x: g * 2 * x * x)  # it should be 3
 
 v = tg.Tensor([0.0, 1.5, -2.0], name="v")
-tg.draw((tg.relu(v) + cube(v)).sum(), kind="check").save("check.svg")
+tg.draw((tg.relu(v) + cubed(v)).sum(), kind="check").save("check.svg")
