@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,8 @@ def section(name, printed=""):
     title, _, words = docstring.partition("\n\n")
     rest = code.partition('"""\n\n')[2]
     shown = f"\n```text\n{printed}```\n" if printed else ""
-    return f"## {title.rstrip('.')}\n\n{words}\n\n```python\n{rest}```\n{shown}\n![{title}](pictures/{name}.svg)\n"
+    heading = re.sub(r'kind="\w+"', r"`\g<0>`", title.rstrip("."))
+    return f"## {heading}\n\n{words}\n\n```python\n{rest}```\n{shown}\n![{title}](pictures/{name}.svg)\n"
 
 
 def page(printed):
