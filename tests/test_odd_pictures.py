@@ -274,7 +274,7 @@ def test_a_class_an_empty_tuple_and_wrong_arguments_are_refused():
     def f(x, *, k):
         return x * k
 
-    with pytest.raises(UnsupportedError, match=r"f\(x, \*, k\): missing a required argument: 'k'; .*partial"):
+    with pytest.raises(UnsupportedError, match=r"f\(x, \*, k\): missing a required .*argument: 'k'; .*partial"):
         native(f, 2.0)
     with pytest.raises(UnsupportedError, match="kind=3: it must be the name of a kind"):
         native(Value(2.0), kind=3)
