@@ -54,4 +54,6 @@ def main():
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit("make_gallery.py takes no arguments: it draws all pictures and writes gallery.md")
     main()

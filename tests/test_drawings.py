@@ -194,6 +194,17 @@ def test_a_compiled_function_is_drawn_with_what_it_changes():
     assert all(np.array_equal(a, p.numpy()) for a, p in zip(before, model.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("kind", ["scalar", "backward", "path", "steps", "health", "check"])
+def test_a_compiled_function_looks_like_the_plain_one_where_gradients_are_shown(kind):
+    def f(x, w):
+        return tg.tanh(x @ w).sum()
+
+    arrays, to = (np.ones((3, 2)), np.full((2, 2), 0.5)), {"to": "w"} if kind == "path" else {}
+    text = draw(f, *arrays, kind=kind, **to).text
+    assert draw(tg.compile(f), *arrays, kind=kind, **to).text == text
+    assert kind != "check" or "(right 3)" in text
+
+
 def test_a_report_of_a_gradient_check_is_painted():
     report = tg.gradcheck(lambda x: tg.tanh(x) * x, 2.0)
     picture = draw(report)
@@ -233,7 +244,7 @@ REFUSED = [
     ((Y,), {"kind": "bacward"}, r"did you mean 'backward'\?"),
     ((Y, W), {}, r"kind='path' leads from it to a node"),
     ((lambda _: layer()[0], 1.0), {}, r"returned a MLP"),
-    ((tg.compile(lambda a: a * a), 2.0), {"kind": "backward"}, r"draw\(f.__wrapped__"),
+    ((tg.compile(lambda a: np.argmax(a) + 1), np.ones(3)), {"kind": "backward"}, r"has no gradient: it is an integer"),
     ((Y,), {"colour": "red"}, r"kind 'ops' has no option 'colour'; its options are .*budget"),
     ((MODEL,), {"kind": "network", "budget": 3}, r"no option 'budget'; its options are .*sample"),
     ((3.0,), {}, r"cannot draw float; pass a tensor"),
@@ -302,13 +313,13 @@ def test_any_scalar_graph_is_drawn_in_the_kinds_that_differentiate(steps):
 def test_frames_and_steps_are_laid_out_by_the_library_unless_a_program_is_chosen(monkeypatch):
     model, X, _ = layer()
     asked = []
-    monkeypatch.setattr(engines, "render", lambda *_: asked.append(1) or b"<svg></svg>")
+    monkeypatch.setattr(engines, "render", lambda *_: asked.append(1) or b'<svg id="of a program"></svg>')
     framed, steps, plain = draw(model, X), drawn("steps"), drawn("ops")
     for picture in (framed, steps):
         assert 'class="node' in picture.svg
     assert asked == []
-    assert plain.svg == "<svg></svg>"
-    assert draw(model, X, engine="dot").svg == "<svg></svg>"
+    assert plain.svg.startswith('<svg id="of a program"')
+    assert draw(model, X, engine="dot").svg.startswith('<svg id="of a program"')
 
 
 def test_the_page_of_a_graph_of_tensors_tells_what_flows_along_its_edges():
@@ -323,9 +334,20 @@ def test_the_page_of_a_graph_of_tensors_tells_what_flows_along_its_edges():
     assert "flow" in draw(model(X)).html, "a result of several elements is explored without a gradient"
 
 
-@pytest.mark.parametrize("kind", ["ops", "backward", "health", "check", "steps", "scalar"])
+@pytest.mark.parametrize("kind", ["ops", "backward", "path", "health", "check", "steps", "scalar"])
 def test_pointing_at_an_operation_tells_its_formula_in_every_kind(kind):
-    y, _ = neuron()
-    formulas = [node.formula for node in draw(y, kind=kind)._drawing.graph.nodes if node.op == "multiply"]
+    y, w = neuron()
+    nodes = draw(y, *[w] * (kind == "path"), kind=kind)._drawing.graph.nodes
+    formulas = [node.formula for node in nodes if node.op == "multiply"]
     assert len(formulas) == 1
     assert "= (-0.5)·2 = -1" in formulas[0]
+
+
+@pytest.mark.parametrize("kind", ["backward", "path", "steps", "scalar"])
+def test_formulas_call_values_what_the_picture_calls_them(kind):
+    x = Value(2.0, "x")
+    y = tg.sin(x) * x
+    nodes = draw(y, *[x] * (kind == "path"), kind=kind)._drawing.graph.nodes
+    found = {node.name: node.formula for node in nodes}
+    assert found["v₂"].startswith("v₂ = v₁·x = 0.9093·2")
+    assert found["v₁"].startswith("v₁ = sin(x) = sin(2)")

@@ -33,7 +33,8 @@ PROGRAMS = [program("dot"), program("graphviz-pure")]
 
 def laid_out(path, source):
     done = subprocess.run([path, "-Tsvg"], input=source.encode(), capture_output=True, check=True, timeout=30)
-    assert b"Error" not in done.stderr, done.stderr
+    complaints = [line for line in done.stderr.splitlines() if b"no value for width of non-ASCII" not in line]
+    assert not complaints, "graphviz-pure guesses the width of letters outside ASCII; else there is no warning"
     return parse(done.stdout.decode())
 
 

@@ -233,8 +233,11 @@ def test_parameters_without_a_gradient_are_marked_or_listed():
     assert seen["relu"].detail == "3 of 3 units"
     assert seen["first.weight"].mark == seen["first.bias"].mark == seen["last.weight"].mark == "no gradient"
     assert seen["last.bias"].mark == ""
-    notes = drawing(loss, model=net).graph.notes
-    assert "no gradient: the result does not depend on spare.weight, spare.bias" in notes
+    remark = "no gradient: the result does not depend on spare.weight, spare.bias"
+    assert remark in drawing(loss, model=net).graph.notes
+    assert remark in drawing(loss, names=net).graph.notes
+    assert remark in tg.draw(net, np.ones((4, 2)), kind="health").text
+    assert remark not in drawing(loss, names={"net": net}).graph.notes, "other modules may be among the variables"
 
 
 @pytest.mark.parametrize(("scale", "word"), [(1e-4, "vanishes"), (1e4, "explodes"), (1.0, "")])

@@ -290,7 +290,7 @@ def test_a_large_network_says_what_its_lines_show():
     written = words(root)
     assert "lines only between the circles drawn: 168 of 235,146 parameters" in written
     assert any("largest weight drawn" in text for text in written)
-    assert next(g.findtext(f"{SVG}title") for g in groups(root, "more")) == "777 units that are not drawn"
+    assert next(g.findtext(f"{SVG}title") for g in groups(root, "more")) == "⋮ 777 units that are not drawn"
     assert "784 units, x ∈ ℝ⁷⁸⁴" in written
 
 

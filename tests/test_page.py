@@ -16,8 +16,10 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import Tensor, Value, ops
 from tinygrad_mlp.viz.formats import boxes
 from tinygrad_mlp.viz.kinds import backward, steps
+from tinygrad_mlp.viz.labels import width
 from tinygrad_mlp.viz.page import html
 from tinygrad_mlp.viz.records import ClusterView, Drawing, EdgeView, Frame, GraphView, NodeView
+from tinygrad_mlp.viz.svg import FONT
 from tinygrad_mlp.viz.theme import DARK, LIGHT
 
 NASTY = [
@@ -255,6 +257,20 @@ def shown(chromium, tmp_path):
     assert {url.partition(":")[0] for url in browser.requests(chromium)} <= {"file", "data"}
 
 
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+def test_no_text_is_wider_than_labels_allow_for(chromium, weight):
+    names = [
+        "min -0.3023 · mean 0.08242 · max 0.8468", "∂v₁₂/∂hidden = −0.5676", "Ünïcödé ÀÉÎÕÜ ŁĄŻŹ", "ωΩ∑∏ αβγδε ΣΠΦΨ",
+        "ЩЖШЩЖШ веса скрытого слоя", "משקל שכבה ששששש", "الخسارة الكلية للنموذج", "損失 重み行列", "⟹⟺⟵ ⊙ ⋮ → ← …—",
+        "😀🚀😴", "𝕎𝕄 𝖂 𝓜", "ไทยภาษา", "हिन्दी", "WMmw@%", "₀₁₂₃ ᵀ √x ≤ ≥ ≈",
+    ]  # fmt: skip
+    script = """const pen = document.createElement("canvas").getContext("2d");
+        pen.font = `${arguments[1]} 100px ${arguments[2]}`;
+        return arguments[0].map((text) => pen.measureText(text).width);"""
+    for name, found in zip(names, chromium.execute_script(script, names, weight, FONT), strict=True):
+        assert found <= 1.02 * (1.05 if weight == "bold" else 1.0) * width(name, 100), name
+
+
 class Page:
     """What a reader does on the page, and sees there."""
 
@@ -356,6 +372,24 @@ def test_a_wrong_local_derivative_does_not_go_unseen(shown):
     page.click(key_of(drawing, "x"))
     assert page.number("sum") == 7.0
     assert page.element("verdict").text == "they differ by 1"
+
+
+def test_through_several_nodes_shown_as_one_no_products_are_added_up(shown):
+    drawing, _ = drawing_of(diamonds)
+    x, (first, *_) = key_of(drawing, "x"), drawing.graph.nodes
+    several = next(edge.target for edge in drawing.graph.edges if edge.source == x)
+    nodes = tuple(replace(n, count=2, slope=None) if n.key == several else n for n in drawing.graph.nodes)
+    assert several != first.key
+    graph = replace(drawing.graph, nodes=nodes)
+    page = shown(redrawn(drawing, graph))
+    page.click(x)
+    assert not page.run("document.querySelector('#verdict, #panel .paths')"), "its derivative is that of one of them"
+    flows = [edge.flow for edge in drawing.graph.edges if edge.source == x]
+    assert all(f"{flow:.4g}" in page.panel for flow in flows)
+    edges = tuple(replace(edge, flow=None) if edge.target == several else edge for edge in graph.edges)
+    page = shown(redrawn(drawing, replace(graph, edges=edges)))
+    page.click(x)
+    assert "unknown" in page.panel, "a use whose contribution is not known is listed too"
 
 
 def test_the_gradient_that_backward_started_from_is_a_factor(shown):

@@ -154,6 +154,15 @@ def test_a_name_of_any_characters_is_written_as_it_is(engine, name):
     assert words(root).replace("\xa0", " ").count(shown) >= 2  # the node and the title
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_gives_an_svg_with_a_title_and_a_description(engine):
+    for title, shown in (("", "computational graph"), (NASTY, NASTY)):
+        root = parse(draw(square()[1], engine=engine, title=title).svg)
+        assert root.findtext(f"{SVG}title") == shown
+        assert root.findtext(f"{SVG}desc") == "4 nodes (1 parameter, 1 constant, 1 operation, 1 output), 4 edges"
+        assert root.get("role") == "img"
+
+
 @pytest.mark.parametrize("engine", PROGRAMS)
 def test_the_programs_lay_out_without_complaint(engine):
     import subprocess

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, get_args
 
 from tinygrad_mlp.backward import cotangents
 from tinygrad_mlp.check import GradcheckReport
-from tinygrad_mlp.compiler.compiled import Compiled
 from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import Node
 
@@ -69,7 +68,7 @@ def draw(
             ``names=locals()``, ``budget=200``, ``force=False``, ``rankdir="TB"|"LR"``, and for the frames of modules
             ``depth=``, ``collapse=``, ``expand=``. Of ``network``: ``show="weights"|"gradients"``, ``sample=``,
             ``max_units=8``, ``inputs=`` and ``outputs=`` (names). Of ``path``: ``to=``, ``k=5``. Of the kinds that
-            differentiate: ``seed=``.
+            differentiate: ``seed=``. Of ``health``: ``model=``, whose parameters should all be reached.
 
     Returns:
         A picture with ``.source`` (DOT), ``.svg``, ``.text`` and ``.save(path)``; a notebook shows it.
@@ -138,11 +137,6 @@ def _drawing(kind: str, x: Any, inputs: Sequence[Any], options: dict[str, Any]) 
     subject = _subject(kind, x, inputs, options.pop("names", None))
     if len(subject.roots) > 1 and kind not in SEVERAL:
         raise UnsupportedError(f"draw: kind {kind!r} is of one result, and there are {len(subject.roots)}: return one")
-    if isinstance(x, Compiled) and kind not in SEVERAL and not subject.root.requires_grad:
-        raise UnsupportedError(
-            f"draw: kind {kind!r} needs gradients, which a compiled function does not record of its arguments; "
-            "draw(f.__wrapped__, …) draws the plain function"
-        )
     if kind == "path":
         return path.drawing(subject.root, _target(subject, target), names=subject.names, **options)
     if kind == "ops" and inputs and _is_differentiable(subject.root):
@@ -187,7 +181,7 @@ def _subject(kind: str, x: Any, inputs: Sequence[Any], names: Any) -> Subject:
             f"draw: cannot draw {type(x).__name__}; pass a tensor, a Value, a module, a record, or a function with its "
             "inputs"
         )
-    return recorded(x, inputs, names)
+    return recorded(x, inputs, names, graded=kind != "ops")
 
 
 def _is_differentiable(root: Any) -> bool:

@@ -1,6 +1,7 @@
 """A picture: its source, its SVG, files of several kinds, and what a notebook shows."""
 
 import errno
+import html as markup
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,9 @@ from tinygrad_mlp.errors import LayoutError, UnsupportedError
 
 from . import engines
 from .formats import mermaid
+from .formats.words import describe
 from .kinds.steps import frame_drawing
+from .labels import clean
 from .page import html
 from .records import Drawing
 from .svg import FONT
@@ -63,7 +66,8 @@ class Picture:
         wanted = engines.chosen(self._engine)
         if wanted != engines.NATIVE:
             try:
-                return _element(engines.render(self.source, "svg", self._engine, self._timeout).decode())
+                svg = engines.render(self.source, "svg", self._engine, self._timeout).decode()
+                return _described(_element(svg), self._drawing)
             except LayoutError:
                 if wanted:
                     raise
@@ -174,3 +178,13 @@ def _element(svg: str) -> str:
     svg = svg.replace('font-family="Arial"', f'font-family="{FONT}"')  # a wider default font would leave the boxes
     start = svg.find("<svg")
     return svg[start:] if start >= 0 else svg
+
+
+def _described(svg: str, drawing: Drawing) -> str:
+    """Return an SVG of a program with the title and the description that the own layout has, for screen readers."""
+    words = {"title": drawing.title or "computational graph"}
+    if drawing.graph is not None:
+        words["desc"] = describe(drawing.graph)
+    lines = "".join(f"\n<{tag}>{markup.escape(clean(text), quote=False)}</{tag}>" for tag, text in words.items())
+    opening, rest = svg.split(">", 1)
+    return f'{opening} role="img">{lines}{rest}'

@@ -31,7 +31,7 @@ class Subject:
         return self.roots[0] if len(self.roots) == 1 else list(self.roots)
 
 
-def recorded(f: Any, inputs: Sequence[Any], names: Any = None) -> Subject:
+def recorded(f: Any, inputs: Sequence[Any], names: Any = None, *, graded: bool = False) -> Subject:
     """Return what a function, a module or a compiled function records when it is called with ``inputs``.
 
     Source lines and modules are recorded, and the local names that the function gives its results. Floats and arrays
@@ -41,12 +41,19 @@ def recorded(f: Any, inputs: Sequence[Any], names: Any = None) -> Subject:
         f: What to call.
         inputs: Its arguments.
         names: More names, as of ``Names``.
+        graded: Whether the result shall have a gradient: then arrays given to a compiled function are variables too,
+            if it computes with no parameters of its own.
 
     Raises:
         UnsupportedError: nothing that it returns is recorded.
     """
     if isinstance(f, Compiled):
-        return _compiled(f, inputs, names)
+        subject = _compiled(f, inputs, names)
+        if graded and not any(x.requires_grad for x in subject.roots):
+            titles = _parameters(f, inputs)
+            varied = _compiled(f, [_leaf(x, t, True) for x, t in zip(inputs, titles, strict=True)], names)
+            subject = varied if any(x.requires_grad for x in varied.roots) else subject
+        return subject
     is_module = hasattr(f, "named_parameters")
     titles = _parameters(f, inputs)
     arguments = [_leaf(x, title, not is_module) for x, title in zip(inputs, titles, strict=True)]

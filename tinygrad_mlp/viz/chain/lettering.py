@@ -1,6 +1,6 @@
 """What nodes are called in formulas: by name, or by one letter with a number that is the same in every picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,10 @@ class Letters:
         """Return what a node or constant is called; empty where it needs no name, as a plain number does."""
         kind, number = self._letters.get(id(x), ("", 0))
         return kind + subscript(number) if kind else clean(self.names.of(x))
+
+    def among(self, nodes: Iterable[Node]) -> dict[int, str]:
+        """Return what nodes and their operands are called, by ``id``: the names in their formulas."""
+        return {id(x): self.of(x) for node in nodes for x in (node, *node.inputs)}
 
     def lettered(
         self, views: Sequence[NodeView], members: Sequence[Sequence[Any]]

@@ -12,13 +12,14 @@ from tinygrad_mlp.ops import affine, getitem, linear, power
 from tinygrad_mlp.ops.elementwise import affine_inputs
 from tinygrad_mlp.paths import as_number, is_number
 from tinygrad_mlp.symbols import Formula, Symbol, run_rule
-from tinygrad_mlp.viz.labels import clean, norm, number, shape_text
+from tinygrad_mlp.viz.labels import clean, norm, number, shape_text, shorten
 from tinygrad_mlp.viz.unfolding.cells import number_of
 
 from .equations import typeset
 
 TERMS = 4  # of a longer sum of products the first and the last ones are written
 OPERANDS = 26  # that an operation whose rule is written out may have
+TOOLTIP = 160  # characters of an equation that one points at
 LONGEST = 72  # characters of a formula; of a longer one the operation's name and operands are written
 LONG = re.compile(r"\d+\.\d{5,}(e[-+]\d+)?")
 BRACKETED = re.compile(r"(?<=\()\((-[^()]*)\)(?=[,)])|(?<=, )\((-[^()]*)\)(?=[,)])")
@@ -64,6 +65,15 @@ class Writer:
             relation = " = " if self._holds(node) else " ≈ "
             return " = ".join(dict.fromkeys(filter(None, parts))) + relation + self.value(node)
         return f"{' = '.join(filter(None, parts))}: {self.size(node)}"
+
+    def remark(self, node: Node) -> str:
+        """Return the equation of an operation, cut to fit a tooltip; empty where it cannot be written."""
+        if node.op is None:
+            return ""
+        try:
+            return clean(shorten(self.equation(node), TOOLTIP))
+        except Exception:  # noqa: BLE001  (a value that is traced, a row of the user's that does not run on symbols)
+            return ""
 
     def _holds(self, node: Node) -> bool:
         """Return whether the equation is true of the numbers as they are written."""

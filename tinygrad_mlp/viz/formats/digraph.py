@@ -179,7 +179,7 @@ def _caption(graph: GraphView, theme: Theme, title: str) -> str:
 
 def _rest(wide: float) -> str:
     """Return an empty cell for what a line of the legend leaves free; programs would spread its entries over it."""
-    return f'<TD WIDTH="{round(wide)}" HEIGHT="1" FIXEDSIZE="TRUE"></TD>' if wide >= 1 else ""
+    return f'<TD WIDTH="{round(wide)}" HEIGHT="1" FIXEDSIZE="TRUE" CELLPADDING="0"></TD>' if wide >= 1 else ""
 
 
 def _left(content: str) -> str:

@@ -67,7 +67,7 @@ class Describer:
             number=single,
             slope=slope,
             requires_grad=bool(x.requires_grad),
-            formula=self._formula(x),
+            formula=self.writer.remark(x) if self.writer is not None else "",
             source=clean(x.source),
         )
 
@@ -113,14 +113,6 @@ class Describer:
             count=1,
             lines=tuple(Row(line) for line in lines if line),
         )
-
-    def _formula(self, x: Node) -> str:
-        if self.writer is None or x.op is None:
-            return ""
-        try:
-            return clean(shorten(self.writer.equation(x), 160))
-        except Exception:  # noqa: BLE001  (a value that is traced, a row of the user's that does not run on symbols)
-            return ""
 
     def _value(self, read: Callable[[], Any]) -> str:
         try:

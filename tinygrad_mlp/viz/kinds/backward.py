@@ -9,6 +9,7 @@ from tinygrad_mlp.graph import Node
 from tinygrad_mlp.paths import Flow
 from tinygrad_mlp.viz.chain.lettering import Letters
 from tinygrad_mlp.viz.chain.slopes import Slopes
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import view
 from tinygrad_mlp.viz.records import Drawing, Entry, GraphView
@@ -70,9 +71,11 @@ def _painted(
     alone = [xs[0] if len(xs) == 1 and isinstance(xs[0], Node) else None for xs in members]
     terms = slopes.arrivals(x for x in alone if x is not None)
     views, letters = called.lettered(graph.nodes, members)
-    nodes = [
-        slopes.node(v, xs, terms[x] if x is not None else ()) for v, xs, x in zip(views, members, alone, strict=True)
-    ]
+    writer = Writer(called.among(x for x in alone if x is not None), slopes.precision)
+    nodes = []
+    for v, xs, x in zip(views, members, alone, strict=True):
+        node = slopes.node(v, xs, terms[x] if x is not None else ())
+        nodes.append(node if x is None or v.kind == "group" else replace(node, formula=writer.remark(x)))
     edges = [slopes.edge(e, ws, letters) for e, ws in zip(graph.edges, wires, strict=True)]
     notes = [note for note in graph.notes if "backward(keep" not in note]
     if any(edge.flow is not None and edge.local is None and edge.count == 1 for edge in edges):

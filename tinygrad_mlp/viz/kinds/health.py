@@ -55,7 +55,8 @@ def drawing(root: Any, *, seed: Any = None, model: Any = None, **options: Unpack
     Args:
         root: The node whose gradient is looked at.
         seed: Its cotangent; ones by default.
-        model: A module whose parameters should all be in the graph; the missing ones are listed.
+        model: A module whose parameters should all be in the graph; the missing ones are listed. By default the one
+            that gives the names, as in ``names=model`` and ``draw(model, X)``.
         **options: As of ``view`` and ``finished``.
 
     Raises:
@@ -70,6 +71,8 @@ def drawing(root: Any, *, seed: Any = None, model: Any = None, **options: Unpack
     seen, look = split(options)
     names = seen.get("names")
     seen["names"] = names = names if isinstance(names, Names) else Names(model if names is None else names)
+    if model is None:  # the names of a module given alone have no prefix; of locals() nobody knows which is trained
+        model = next((module for title, module in names.modules if not title), None)
     several = seed is None and root.size != 1
     flow = Flow(root, np.ones(root.shape, root.dtype) if several else seed)
     health = Health(flow, find_theme(look.get("theme", "light")), seen.get("precision", 4))

@@ -13,6 +13,7 @@ from tinygrad_mlp.viz.chain.equations import LONGEST, count, product, signed, to
 from tinygrad_mlp.viz.chain.lettering import IN_WORDS, ON_EDGES, Letters, abridged
 from tinygrad_mlp.viz.chain.slopes import Slopes, agree
 from tinygrad_mlp.viz.chain.trails import Trails, trails
+from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.graphs.describing import Describer, gradient_of
 from tinygrad_mlp.viz.graphs.naming import Names
 from tinygrad_mlp.viz.graphs.view import BUDGET, LIMIT, PARALLEL
@@ -90,7 +91,9 @@ class _Picture:
 
     def _nodes(self) -> list[NodeView]:
         """Return the records of the nodes, with their gradients; lit where a lit path runs through."""
-        describer = Describer(self.precision, self.names, graded=True)
+        alone = [group[0] for group in self.shown.groups if len(group) == 1 and isinstance(group[0], Node)]
+        writer = Writer(self.letters.among(alone), self.precision)
+        describer = Describer(self.precision, self.names, graded=True, writer=writer)
         lit = {id(node) for path in self.shown.lit for node in path.nodes}
         drawn: dict[int, int] = {}
         for _, target, _, _ in self.shown.wires:

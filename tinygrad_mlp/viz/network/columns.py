@@ -53,7 +53,7 @@ class Gap:
     @property
     def tip(self) -> str:
         """What is shown when one points at it."""
-        return f"{self.count:,} units that are not drawn"
+        return f"⋮ {self.count:,} units that are not drawn"
 
 
 def columns_of(layers: list[Layer], units: list[list[int]], xs: list[float], theme: Theme, top: float) -> list[Column]:

@@ -158,8 +158,8 @@ function makePanel(panel, { graph, known, point }) {
   /** Where the local derivatives are no single numbers: what every use of the node contributes to its gradient. */
   function contributions(node) {
     const users = graph.users.get(node.key);
-    const flows = users.filter(({ flow }) => flow !== null);
-    const rows = flows.map(({ target, flow }) => [`from ${name(target)}`, digits(flow)]);
+    const flows = users.filter(({ local, flow }) => local !== null || flow !== null);
+    const rows = flows.map(({ target, flow }) => [`from ${name(target)}`, flow === null ? "unknown" : digits(flow)]);
     const remark = flows.length ? FLOWS : node.frozen ? "" : UNKNOWN;
     return [definitions([...rows, ["gradient", slopeText(node)]]), make("p", { class: "rest" }, remark)];
   }

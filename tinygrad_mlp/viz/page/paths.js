@@ -55,7 +55,8 @@ function dependents(graph, key) {
  * What the paths from the outputs to the node `key` are: their nodes and edges, their number, the sum of the products
  * of local derivatives, the sum of the products' magnitudes, and the `most` largest ones.
  *
- * `known` is false where a local derivative on some path is unknown; the sums then mean nothing.
+ * `known` is false where a local derivative on some path is unknown, or where a path leads through several nodes shown as
+ * one; the sums then mean nothing.
  */
 function pathsTo(graph, key, most = 5) {
   const on = dependents(graph, key);
@@ -71,7 +72,7 @@ function pathsTo(graph, key, most = 5) {
     for (const edge of ways(graph, node)) {
       const above = at.get(edge.target);
       const local = edge.local ?? 1;
-      known &&= edge.local !== null;
+      known &&= edge.local !== null && graph.nodes.get(edge.target).count === 1; // of several in one it is that of one
       edges.push(edge.key);
       here.count += above.count;
       here.sum += above.sum * local;
