@@ -16,6 +16,7 @@ from tinygrad_mlp.viz.records import Drawing, Entry, GraphView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
 from .finished import Options, finished, split
+from .painting import kept
 
 LETTERS = "rules: g is the gradient that arrives, y the operation's result, other letters its arguments in order"
 
@@ -45,16 +46,7 @@ def drawing(root: Any, *, seed: Any = None, **options: Unpack[Options]) -> Drawi
     slopes = Slopes(Flow(root, seed), seen.get("precision", 4))
     members: list[Sequence[Any]] = []
     wires: list[Sequence[tuple[Any, int]]] = []
-
-    def keep(nodes: Sequence[Any]) -> dict[str, Any]:
-        members.append(nodes)
-        return {}
-
-    def keep_edge(edges: Sequence[tuple[Any, int]]) -> dict[str, Any]:
-        wires.append(edges)
-        return {}
-
-    graph = view(root, paint=keep, paint_edge=keep_edge, **seen)
+    graph = view(root, paint=kept(members), paint_edge=kept(wires), **seen)
     theme = find_theme(look.get("theme", "light"))
     return finished("backward", _painted(graph, members, wires, slopes, Letters(root, names), theme), **look)
 

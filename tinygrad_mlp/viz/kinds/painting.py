@@ -19,11 +19,16 @@ def painted(root: Node | Sequence[Node], change: Change, seen: ViewOptions) -> G
     Notes on the ``.grad`` of nodes are left out: these kinds compute their own gradients.
     """
     members: list[Sequence[Any]] = []
-
-    def keep(found: Sequence[Any]) -> dict[str, Any]:
-        members.append(found)
-        return {}
-
-    graph = view(root, paint=keep, **seen)
+    graph = view(root, paint=kept(members), **seen)
     nodes = tuple(change(node, found) for node, found in zip(graph.nodes, members, strict=True))
     return replace(graph, nodes=nodes, notes=tuple(note for note in graph.notes if KEPT not in note))
+
+
+def kept(found: list[Any]) -> Callable[[Any], dict[str, Any]]:
+    """Return a function for ``view`` that only keeps what each record stands for, in the order of the records."""
+
+    def keep(members: Any) -> dict[str, Any]:
+        found.append(members)
+        return {}
+
+    return keep

@@ -21,6 +21,7 @@ from tinygrad_mlp.viz.unfolding.choosing import Wanted
 from tinygrad_mlp.viz.unfolding.gathering import elements
 
 from .finished import finished, split
+from .painting import kept
 
 OTHER_GRAD = "gradients of inner nodes are of this graph alone; .grad of a leaf holds more, or another"
 
@@ -57,16 +58,6 @@ def drawing(root: Any, *, expand: Wanted = None, **options: Any) -> Drawing:
     graph = _painted(graph, members, wires, made, Letters(made.root, names), seen.get("precision", 4))
     remarks = [*whole(made, names), *_remarks(made, members)]
     return finished("scalar", replace(graph, notes=(*graph.notes, *remarks)), **look)
-
-
-def kept(found: list[Any]) -> Any:
-    """Return a function that keeps what each record stands for, in the order of the records."""
-
-    def keep(members: Any) -> dict[str, Any]:
-        found.append(members)
-        return {}
-
-    return keep
 
 
 def _painted(

@@ -21,7 +21,7 @@ from tinygrad_mlp.viz.unfolding.building import unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
 
 from .finished import finished, split
-from .scalar import kept
+from .painting import kept
 
 STEPS = 400  # more, nobody plays; and what is known in each would fill the memory
 UNKNOWN = "·"
