@@ -12,7 +12,7 @@ from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.labels import clean, shorten
 from tinygrad_mlp.viz.records import ClusterView, EdgeView, GraphView, NodeView
 
-from .describing import MISSING, Describer, is_graded
+from .describing import Describer, is_graded
 from .frames import Frame
 from .grouping import Grouping, group
 from .naming import Names
@@ -202,4 +202,4 @@ def _notes(nodes: Sequence[NodeView], graph: Walk, groups: Grouping) -> tuple[st
     return tuple(notes)
 
 
-__all__ = ["BUDGET", "LIMIT", "MISSING", "PARALLEL", "Names", "ViewOptions", "view"]
+__all__ = ["BUDGET", "LIMIT", "PARALLEL", "Names", "ViewOptions", "view"]

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import TinygradError, UnsupportedError
+from tinygrad_mlp.errors import UnsupportedError
 from tinygrad_mlp.graph import NODES, Node
 from tinygrad_mlp.ops import affine
-from tinygrad_mlp.paths import local_derivatives
 from tinygrad_mlp.viz.chain.lettering import DIGITS, Letters
 from tinygrad_mlp.viz.chain.written import Writer
 from tinygrad_mlp.viz.graphs.naming import Names
@@ -73,15 +72,11 @@ def _painted(
     alone = {xs[0]: v for v, xs in zip(views, members, strict=True) if len(xs) == 1 and type(xs[0]) in NODES}
     writer = Writer({id(x): v.name for x, v in alone.items()}, precision)
     nodes = [_node(v, xs[0], made, writer) if len(xs) == 1 else v for v, xs in zip(views, members, strict=True)]
-    locals_of: dict[Node, dict[int, float]] = {}
     edges = []
     for edge, (wire, *more) in zip(graph.edges, wires, strict=True):
         if not more:
-            node, slot = wire
-            if node not in locals_of:
-                locals_of[node] = _locals(node)
-            slope = alone[node].slope if node in alone else None
-            edge = _edge(edge, locals_of[node].get(slot), slope, letters, precision)
+            slope = alone[wire[0]].slope if wire[0] in alone else None
+            edge = _edge(edge, edge.local, slope, letters, precision)
         edges.append(edge)
     return replace(graph, nodes=tuple(nodes), edges=tuple(edges))
 
@@ -94,13 +89,6 @@ def _node(v: NodeView, x: Any, made: Unfolded, writer: Writer) -> NodeView:
     if x.op is None or v.kind == "group":
         return v
     return replace(v, formula=writer.equation(x), params="" if x.op is elements else v.params)
-
-
-def _locals(node: Node) -> dict[int, float]:
-    try:
-        return {slot: d for slot, _, d in local_derivatives(node)}
-    except TinygradError:  # an operand was overwritten after its use, or there is no rule
-        return {}
 
 
 def _edge(

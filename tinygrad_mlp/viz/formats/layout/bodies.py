@@ -12,7 +12,6 @@ from .layers import Layers
 from .spacing import distance
 
 BORDER, TRACK, SPINE, BEND = 4, 3, 2, 1  # what is straightened first
-STRAY = 80.0
 
 Arc = tuple[int, float]  # another body, and the least distance
 
