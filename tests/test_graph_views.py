@@ -420,3 +420,13 @@ def test_a_rule_that_fails_does_not_keep_a_graph_from_being_drawn():
     y = x * x
     x.data = 3.0  # what the rule of the product reads has changed since
     assert [edge.local for edge in view(y).edges] == [None, None]
+
+
+def test_the_norm_of_a_closed_module_is_that_of_all_its_parameters_however_many():
+    model = nn.Sequential(nn.Linear(1_200, 1_000, rng=0), nn.Linear(1_000, 1, rng=0))
+    with tg.sources():
+        loss = model(np.ones((1, 1_200))).sum()
+    loss.backward()
+    [closed] = [node for node in view(loss, depth=0, precision=10).nodes if node.kind == "group"]
+    norm = np.sqrt(sum(np.square(p.grad).sum() for p in model.parameters()))
+    assert closed.grad == f"grad norm {norm:.10g}"

@@ -16,7 +16,6 @@ from .naming import Names
 
 UNKNOWN = "known when it runs"  # the value of a node that is being traced
 MISSING = "grad: not computed"
-SUMMED = 1_000_000  # elements that are looked at for a summary
 
 
 class Describer:
@@ -134,12 +133,13 @@ class Describer:
         if len(grads) < len(nodes):
             # backward() keeps the gradients of leaves: one note says so, instead of a line on every inner node.
             return ("", 0, None) if self.graded and nodes[0].op is not None else (MISSING, 0, None)
-        grad = grads[0] if len(grads) == 1 else _joined(grads)
-        if np.size(grad) == 1:
+        grad = grads[0]
+        if len(grads) == 1 and np.size(grad) == 1:
             g = float(np.asarray(grad).reshape(-1)[0])
             text = f"grad {number(g, self.precision, signed=True)}"
             return text, 0 if np.isnan(g) else int(np.sign(g)), g
-        return f"grad norm {number(norm(grad), self.precision)}", 0, None
+        size = norm(grad if len(grads) == 1 else _joined(grads))
+        return f"grad norm {number(size, self.precision)}", 0, None
 
     def _params(self, params: dict[str, Any]) -> str:
         shown = {name: x for name, x in params.items() if x is not None and x is not False}
@@ -163,16 +163,10 @@ def _payload(x: Any) -> Any:
 
 
 def _joined(values: Sequence[Any]) -> Any:
-    """Return the elements of several numbers or arrays in one array, up to a number that is soon looked through."""
+    """Return the elements of several numbers or arrays in one array."""
     if all(type(value) is float for value in values):
         return np.array(values)
-    parts, size = [], 0
-    for value in values:
-        parts.append(np.ravel(np.asarray(value)))
-        size += parts[-1].size
-        if size > SUMMED:
-            break
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return np.concatenate([np.ravel(np.asarray(value)) for value in values])
 
 
 def _single(x: Any) -> float | None:

@@ -16,7 +16,7 @@ from tinygrad_mlp.viz.records import Drawing, Entry, GraphView
 from tinygrad_mlp.viz.theme import Theme, find_theme
 
 from .finished import Options, finished, split
-from .painting import kept
+from .painting import KEPT, kept
 
 LETTERS = "rules: g is the gradient that arrives, y the operation's result, other letters its arguments in order"
 
@@ -69,7 +69,7 @@ def _painted(
         node = slopes.node(v, xs, terms[x] if x is not None else ())
         nodes.append(node if x is None or v.kind == "group" else replace(node, formula=writer.remark(x)))
     edges = [slopes.edge(e, ws, letters) for e, ws in zip(graph.edges, wires, strict=True)]
-    notes = [note for note in graph.notes if "backward(keep" not in note]
+    notes = [note for note in graph.notes if KEPT not in note]
     if any(edge.flow is not None and edge.local is None and edge.count == 1 for edge in edges):
         notes.append(LETTERS)
     notes.append(slopes.remark(node for node in slopes.flow.order if node.op is None))

@@ -21,7 +21,7 @@ from tinygrad_mlp.viz.unfolding.building import unfold, whole
 from tinygrad_mlp.viz.unfolding.choosing import Wanted
 
 from .finished import finished, split
-from .painting import kept
+from .painting import KEPT, kept
 
 STEPS = 400  # more, nobody plays; and what is known in each would fill the memory
 UNKNOWN = "·"
@@ -107,7 +107,7 @@ class _Story:
         self.frames = tuple(self._frames())
         last = self.frames[-1].graded
         nodes = [replace(v, grad=last.get(v.key, "")) for v in nodes]
-        notes = [note for note in graph.notes if "backward(keep" not in note]
+        notes = [note for note in graph.notes if KEPT not in note]
         if flow is not None:
             notes.append(Slopes(flow, precision).remark(x for x in order if x.op is None and x.requires_grad))
         self.graph = replace(graph, nodes=tuple(nodes), edges=tuple(edges), notes=tuple(filter(None, notes)))
